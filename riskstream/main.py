@@ -1,0 +1,35 @@
+"""The `riskstream` command: a front door that loads each subcommand only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# name -> "module:click command"; the first docstring line of each command is its help, kept here so
+# that `riskstream --help` imports none of them
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class LazyGroup(click.Group):
+    """A click group whose subcommands are imported on first use, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="riskstream")
+def main() -> None:
+    """Watches a city's lifelines through their sensors and warns the right department early."""
