@@ -15,19 +15,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from schemas.registry import Asset, Sensor
+from schemas.registry import ZONE_LEVELS, Asset, Sensor
 from schemas.wkt import WktError, parse_wkt
 
 SENSOR_COLUMNS = (
     "sensor_id", "kind", "name", "zone", "department", "lat", "lon", "asset_id", "profile",
 )  # fmt: skip
 ASSET_COLUMNS = (
-    "asset_id", "type", "name", "zone", "owner", "lead_department", "geometry_wkt", "risk_grade", "risk_point",
+    "asset_id", "type", "name", "zone", "owner", "lead_department", "geometry_wkt", "risk_grade",
+    "risk_point",
 )  # fmt: skip
 ATTRIBUTES_COLUMN = "attributes"
 T = TypeVar("T")
 
-ZONE_LEVELS = ("city", "district", "street", "community", "grid")
 RISK_GRADES = ("I", "II", "III", "IV")
 MAX_ID_BYTES = 128
 

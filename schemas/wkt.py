@@ -79,7 +79,8 @@ def _positions(text: str) -> tuple[Point, ...]:
         longitude, latitude = float(match[1]), float(match[2])
         if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):
             raise WktError(
-                f"position {longitude:g} {latitude:g} is outside WGS84: longitude −180 to 180, then latitude −90 to 90"
+                f"position {longitude:g} {latitude:g} is outside WGS84: longitude −180 to 180, "
+                "then latitude −90 to 90"
             )
         result.append((longitude, latitude))
     return tuple(result)
