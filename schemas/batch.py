@@ -76,7 +76,13 @@ def batch_schema(kind: Kind) -> dict[str, Any]:
     title = "".join(part.capitalize() for part in kind.name.split("_"))
 
     def column(name: str, items: Any, doc: str, **attributes: Any) -> dict[str, Any]:
-        return {"name": name, "type": {"type": "array", "items": items}, "default": [], "doc": doc, **attributes}
+        return {
+            "name": name,
+            "type": {"type": "array", "items": items},
+            "default": [],
+            "doc": doc,
+            **attributes,
+        }
 
     return {
         "type": "record",
@@ -93,7 +99,7 @@ def batch_schema(kind: Kind) -> dict[str, Any]:
             column("sensor_ids", "string", "The batch's sensors, each once."),
             column("sensor", "int", "Of each reading: index into sensor_ids."),
             column("observed_at", _TIME, "Of each reading: when it was measured."),
-            column("late", "boolean", "Of each reading: older than the kind's max_delay_s when received. Empty: none is."),
+            column("late", "boolean", "Of each reading: older than max_delay_s when received. Empty: none is."),
             *(
                 column(
                     field.name, "double",
@@ -153,10 +159,7 @@ class BatchCodec:
         number, body = split(data)
         kind = self._current.get(number)
         try:
-            if kind is not None:
-                batch = _decode_current(kind, body)
-            else:
-                batch = self._decode_older(number, body)
+            batch = self._decode_older(number, body) if kind is None else _decode_current(kind, body)
         except arrays.ArrayError as error:
             raise DecodeError(f"not a batch of readings: {error}") from error
         _check(batch)
@@ -217,5 +220,5 @@ def _check(batch: Batch) -> None:
     count = len(batch)
     if any(len(column) != count for column in (batch.sensor, batch.late, *batch.values.values())):
         raise DecodeError(f"the columns of the {batch.kind} batch differ in length")
-    if count and not (0 <= int(batch.sensor.min()) and int(batch.sensor.max()) < len(batch.sensor_ids)):
+    if count and not (batch.sensor.min() >= 0 and int(batch.sensor.max()) < len(batch.sensor_ids)):
         raise DecodeError(f"a reading of the {batch.kind} batch names a sensor that is not in sensor_ids")

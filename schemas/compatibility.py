@@ -1,7 +1,7 @@
 """Keeps schema versions readable: compares today's schemas with those recorded in `schemas/history/`.
 
-    python -m schemas.compatibility check     exit 1 if a schema changed and is not recorded, or breaks a recorded one
-    python -m schemas.compatibility record    records changed schemas as new versions, unless they break recorded ones
+python -m schemas.compatibility check     exit 1 if a schema changed and is not recorded, or breaks a recorded one
+python -m schemas.compatibility record    records changed schemas as new versions, unless they break recorded ones
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ def breaks(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
         if field["name"] not in fields:
             found.append(f"field {field['name']} is removed")
         elif fields[field["name"]].get("unit") != field.get("unit"):
-            found.append(f"field {field['name']}: unit changed from {field.get('unit')} to {fields[field['name']].get('unit')}")
+            found.append(
+                f"field {field['name']}: unit changed from {field.get('unit')} to {fields[field['name']].get('unit')}"
+            )
     return found
 
 
 def _cannot_read(what: str, *, reader: Mapping[str, Any], writer: Mapping[str, Any]) -> Iterator[str]:
-    result = ReaderWriterCompatibilityChecker().get_compatibility(
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    result = checker.get_compatibility(
         make_avsc_object(json.loads(json.dumps(reader))), make_avsc_object(json.loads(json.dumps(writer)))
     )
     if result.compatibility is not SchemaCompatibilityType.compatible:

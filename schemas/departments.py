@@ -44,7 +44,7 @@ def load_departments(path: Path | None = None) -> dict[str, Department]:
     for key, entry in entries.items():
         if not isinstance(key, str) or not _ID.match(key) or key == "current":
             raise DepartmentsError(
-                f"{path}: department {key!r}; allowed: lower case letters, digits and -, starting with a letter, not `current`"
+                f"{path}: department {key!r}; allowed: lower case letters, digits, -, first a letter, not `current`"
             )
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, dict) or not name or not all(isinstance(text, str) for text in name.values()):

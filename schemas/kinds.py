@@ -157,7 +157,9 @@ def _field(entry: dict[str, Any]) -> Field:
     _only_known(entry, _FIELD_KEYS, f"{where}: attribute")
     optional = entry.get("type") == ["null", "double"]
     if entry.get("type") != "double" and not optional:
-        raise KindError(f'{where}: type is {json.dumps(entry.get("type"))}; allowed: "double", or ["null", "double"] if optional')
+        raise KindError(
+            f'{where}: type is {json.dumps(entry.get("type"))}; allowed: "double", or ["null", "double"] if optional'
+        )
     if optional and entry.get("default", "") is not None:
         raise KindError(f'{where}: an optional field needs "default": null')
     minimum, maximum = _number(entry, "min", where), _number(entry, "max", where)
@@ -165,7 +167,9 @@ def _field(entry: dict[str, Any]) -> Field:
         raise KindError(f"{where}: min {minimum:g} is not below max {maximum:g}")
     resolution = _number(entry, "resolution", where, above=0)
     if max(abs(minimum), abs(maximum)) / resolution > 2**40:
-        raise KindError(f"{where}: resolution {resolution:g} is too fine for the range; max/resolution must stay below 2^40")
+        raise KindError(
+            f"{where}: resolution {resolution:g} is too fine for the range; max/resolution must stay below 2^40"
+        )
     return Field(name, _text(entry, "doc", where), _text(entry, "unit", where), minimum, maximum, resolution, optional)
 
 
@@ -183,7 +187,13 @@ def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _number(
-    entry: Mapping[str, Any], key: str, where: str, *, default: float | None = None, above: float = -math.inf, least: float = -math.inf
+    entry: Mapping[str, Any],
+    key: str,
+    where: str,
+    *,
+    default: float | None = None,
+    above: float = -math.inf,
+    least: float = -math.inf,
 ) -> float:
     value = entry.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

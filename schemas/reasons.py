@@ -1,7 +1,7 @@
 """Why a reading was rejected: the documented list, part of the public contract.
 
-A reason is stored with the rejected bytes in `readings.rejected` and `rejected_readings`, returned to HTTP
-clients and counted in metrics. Reasons are only ever added; one that was published keeps its name and meaning.
+A reason is stored with the rejected bytes in `readings.rejected` and `rejected_readings`, returned to
+HTTP clients and counted in metrics. Reasons are only ever added; a published one keeps its name and meaning.
 """
 
 from __future__ import annotations

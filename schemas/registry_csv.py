@@ -96,9 +96,7 @@ def parse_sensors(
     return _parse(data, file, SENSOR_COLUMNS, True, sensor, "sensor_id")
 
 
-def parse_assets(
-    data: bytes | str, *, departments: Collection[str], file: str = "assets.csv"
-) -> Parsed[Asset]:
+def parse_assets(data: bytes | str, *, departments: Collection[str], file: str = "assets.csv") -> Parsed[Asset]:
     """Parse assets.csv."""
 
     def asset(row: _Row) -> Asset | None:
@@ -133,9 +131,7 @@ def write_sensors(sensors: Iterable[Sensor]) -> str:
     An attribute whose text holds a separator gets a column of its own, the others stand in `attributes`.
     """
     ordered = sorted(sensors, key=lambda sensor: sensor.sensor_id)
-    own_columns = sorted(
-        {key for s in ordered for key, value in s.attributes.items() if not _fits_pair(value)}
-    )
+    own_columns = sorted({key for s in ordered for key, value in s.attributes.items() if not _fits_pair(value)})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*SENSOR_COLUMNS, *own_columns, ATTRIBUTES_COLUMN])
@@ -359,9 +355,7 @@ def _decode(data: bytes | str) -> str:
 
 
 def _fits_pair(value: float | str) -> bool:
-    return isinstance(value, float) or (
-        bool(value) and _SEPARATORS.search(value) is None and "=" not in value
-    )
+    return isinstance(value, float) or (bool(value) and _SEPARATORS.search(value) is None and "=" not in value)
 
 
 def _format(value: float | str) -> str:

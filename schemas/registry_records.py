@@ -23,8 +23,33 @@ VERSION_HEADER = "riskstream-registry-version"
 _SUBJECTS = {f"{SENSORS_TOPIC}-value": "registry_sensor", f"{ASSETS_TOPIC}-value": "registry_asset"}
 _STORE = SchemaStore({subject: record_schema(name) for subject, name in _SUBJECTS.items()})
 _CODECS = {topic: RecordCodec(_STORE, f"{topic}-value") for topic in (SENSORS_TOPIC, ASSETS_TOPIC)}
-_SENSOR_FIELDS = ("sensor_id", "kind", "name", "zone", "department", "lat", "lon", "asset_id", "profile", "attributes")
-_ASSET_FIELDS = ("asset_id", "type", "name", "zone", "owner", "lead_department", "geometry_wkt", "risk_grade", "risk_point")
+_DEFAULTS = {
+    topic: {f["name"]: f["default"] for f in record_schema(_SUBJECTS[f"{topic}-value"])["fields"] if "default" in f}
+    for topic in (SENSORS_TOPIC, ASSETS_TOPIC)
+}
+_SENSOR_FIELDS = (
+    "sensor_id",
+    "kind",
+    "name",
+    "zone",
+    "department",
+    "lat",
+    "lon",
+    "asset_id",
+    "profile",
+    "attributes",
+)
+_ASSET_FIELDS = (
+    "asset_id",
+    "type",
+    "name",
+    "zone",
+    "owner",
+    "lead_department",
+    "geometry_wkt",
+    "risk_grade",
+    "risk_point",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +87,26 @@ class Row:
 def encode_row(topic: str, row: Row) -> bytes:
     """A row in the wire format of `registry.sensors` or `registry.assets`."""
     key, names = ("sensor_id", _SENSOR_FIELDS) if topic == SENSORS_TOPIC else ("asset_id", _ASSET_FIELDS)
-    record: dict[str, Any] = {"version": row.version, "import_id": row.import_id, "deleted": row.entry is None}
+    record: dict[str, Any] = {
+        "version": row.version,
+        "import_id": row.import_id,
+        "deleted": row.entry is None,
+    }
     if row.entry is None:
         record[key] = row.id
     else:
         record |= {name: getattr(row.entry, name) for name in names}
         if "attributes" in record:
             record["attributes"] = dict(record["attributes"])
-    defaults = {f["name"]: f["default"] for f in record_schema(_SUBJECTS[f"{topic}-value"])["fields"] if "default" in f}
-    return _CODECS[topic].encode(defaults | record)
+    return _CODECS[topic].encode(_DEFAULTS[topic] | record)
 
 
 def decode_row(topic: str, data: bytes) -> Row:
     """Raises `DecodeError`."""
     record = _CODECS[topic].decode(data)
-    kind, key, names = (Sensor, "sensor_id", _SENSOR_FIELDS) if topic == SENSORS_TOPIC else (Asset, "asset_id", _ASSET_FIELDS)
+    kind, key, names = (
+        (Sensor, "sensor_id", _SENSOR_FIELDS) if topic == SENSORS_TOPIC else (Asset, "asset_id", _ASSET_FIELDS)
+    )
     entry = None if record["deleted"] else kind(**{name: record[name] for name in names})
     return Row(record[key], record["version"], record["import_id"], entry)
 
@@ -119,4 +149,6 @@ class TopicReader:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Entries added or changed, and ids removed, between two states of a topic."""
-    return {key: value for key, value in after.items() if before.get(key) != value}, [k for k in before if k not in after]
+    return {key: value for key, value in after.items() if before.get(key) != value}, [
+        k for k in before if k not in after
+    ]

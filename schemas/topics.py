@@ -20,7 +20,7 @@ TOPICS = Path(__file__).with_name("topics.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic without its prefix. `partitions` is None where the setting decides; `schema` is its value's Avro schema."""
+    """A topic without its prefix; `partitions` is None where the setting decides, `schema` is that of its values."""
 
     name: str
     description: str

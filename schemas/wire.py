@@ -63,7 +63,9 @@ class SchemaStore:
         entry = RegisteredSchema(subject, len(versions) + 1, number, json.dumps(schema, ensure_ascii=False), parsed)
         known = self._by_id.setdefault(number, entry)
         if known.subject != subject:
-            raise ValueError(f"{subject} and {known.subject} have the same schema id {number}; rename a field or record")
+            raise ValueError(
+                f"{subject} and {known.subject} have the same schema id {number}; rename a field or record"
+            )
         versions.append(entry)
 
     def by_id(self, number: int) -> RegisteredSchema:

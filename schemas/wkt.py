@@ -36,8 +36,7 @@ def parse_wkt(text: str) -> Geometry:
     match = _HEAD.fullmatch(text)
     if match is None or match[1].upper() not in GEOMETRIES:
         raise WktError(
-            f"not a geometry: {_short(text)}; allowed: POINT (lon lat), LINESTRING (lon lat, …), "
-            "POLYGON ((lon lat, …))"
+            f"not a geometry: {_short(text)}; allowed: POINT (lon lat), LINESTRING (lon lat, …), POLYGON ((lon lat, …))"
         )
     type_, body = match[1].upper(), match[2]
     if type_ == "POLYGON":
@@ -79,8 +78,7 @@ def _positions(text: str) -> tuple[Point, ...]:
         longitude, latitude = float(match[1]), float(match[2])
         if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):
             raise WktError(
-                f"position {longitude:g} {latitude:g} is outside WGS84: longitude −180 to 180, "
-                "then latitude −90 to 90"
+                f"position {longitude:g} {latitude:g} is outside WGS84: longitude −180 to 180, then latitude −90 to 90"
             )
         result.append((longitude, latitude))
     return tuple(result)

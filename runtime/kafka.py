@@ -1,0 +1,53 @@
+"""Kafka clients' configuration, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.settings import Settings
+
+
+def topic_name(settings: Settings, name: str) -> str:
+    """The name of a topic in Kafka: the prefix of the settings in front."""
+    return settings.topic_prefix + name
+
+
+def group_name(settings: Settings, name: str) -> str:
+    """The name of a consumer group, prefixed like the topics."""
+    return f"{settings.topic_prefix}riskstream-{name}"
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """What every confluent-kafka client needs."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "client.id": f"riskstream-{settings.instance}",
+        # without a broker it logs each attempt; the services say it themselves, once
+        "log.connection.close": False,
+        "reconnect.backoff.max.ms": 2000,
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """An idempotent producer that answers only when all in-sync replicas have the record."""
+    return client_config(settings) | {
+        "acks": "all",
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        "linger.ms": 1,
+        "message.max.bytes": 1_048_576,
+        "queue.buffering.max.kbytes": 262_144,
+    }
+
+
+def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+    """A consumer that commits only when told, with static membership: a restart within the session moves nothing."""
+    return client_config(settings) | {
+        "group.id": group_name(settings, group),
+        "group.instance.id": f"{group}-{settings.instance}",
+        "session.timeout.ms": settings.kafka_session_timeout_ms,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "fetch.wait.max.ms": 100,
+    }

@@ -1,0 +1,141 @@
+"""Follows the registry's topics live."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from runtime.kafka import client_config, topic_name
+from runtime.metrics import REGISTRY_VERSION
+from runtime.settings import Settings
+from schemas.registry import EMPTY, Asset, Sensor, Snapshot
+from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, Marker, TopicReader
+from schemas.wire import DecodeError
+
+log = logging.getLogger(__name__)
+
+
+class RegistryReader:
+    """Pure part: records of both topics in, snapshots out; a version counts when both topics have its marker."""
+
+    def __init__(self) -> None:
+        self._readers = {SENSORS_TOPIC: TopicReader(SENSORS_TOPIC), ASSETS_TOPIC: TopicReader(ASSETS_TOPIC)}
+
+    @property
+    def markers(self) -> list[Marker]:
+        return self._readers[SENSORS_TOPIC].markers
+
+    def feed(self, topic: str, value: bytes, headers: Any) -> Snapshot | None:
+        """Take one record; returns the new snapshot if it completes a version. Raises `DecodeError`."""
+        if self._readers[topic].feed(value, headers) is None:
+            return None
+        return self._snapshot()
+
+    def _snapshot(self) -> Snapshot | None:
+        sensors, assets = self._readers[SENSORS_TOPIC], self._readers[ASSETS_TOPIC]
+        if sensors.version != assets.version:
+            return None
+        return Snapshot(
+            sensors.version,
+            MappingProxyType(cast(dict[str, Sensor], dict(sensors.entries))),
+            MappingProxyType(cast(dict[str, Asset], dict(assets.entries))),
+        )
+
+
+class RegistryFollower:
+    """Keeps the newest whole version of the registry in memory, in a thread of its own.
+
+    `on_change` is called in that thread with each new snapshot.
+    """
+
+    def __init__(self, settings: Settings, on_change: Callable[[Snapshot], None] | None = None) -> None:
+        self._settings = settings
+        self._on_change = on_change
+        self._snapshot = EMPTY
+        self._caught_up = threading.Event()
+        self._stop = threading.Event()
+        self._problem: str | None = "not started"
+        self._names = {topic_name(settings, topic): topic for topic in (SENSORS_TOPIC, ASSETS_TOPIC)}
+        self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def snapshot(self) -> Snapshot:
+        """The newest whole version; the empty one (version 0) before the first import."""
+        return self._snapshot
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until everything that stood in the topics has been read; False if it took longer than `timeout` s."""
+        return self._caught_up.wait(timeout)
+
+    def problem(self) -> str | None:
+        """Why the registry is not ready, for /readyz; None if it is."""
+        return None if self._caught_up.is_set() else f"registry not read yet ({self._problem})"
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            consumer = Consumer(
+                client_config(self._settings)
+                | {
+                    "group.id": "unused",
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",
+                    "enable.partition.eof": True,
+                }
+            )
+            try:
+                self._follow(consumer)
+            except (KafkaException, DecodeError) as error:
+                self._problem = str(error)
+                log.warning("registry cannot be followed, trying again: %s", error)
+                self._stop.wait(1)
+            finally:
+                consumer.close()
+
+    def _follow(self, consumer: Consumer) -> None:
+        for name in self._names:
+            topic = consumer.list_topics(name, timeout=5).topics[name]
+            if topic.error is not None:
+                raise KafkaException(topic.error)
+        consumer.assign([TopicPartition(name, 0, 0) for name in self._names])
+        reader = RegistryReader()
+        at_end: set[str] = set()
+        self._problem = "reading"
+        newest = self._snapshot
+        while not self._stop.is_set():
+            for message in consumer.consume(500, timeout=0.2):
+                error = message.error()
+                if error is None:
+                    newest = reader.feed(self._names[message.topic()], message.value(), message.headers()) or newest
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    at_end.add(message.topic())
+                elif not error.retriable():
+                    raise KafkaException(error)
+            # older versions are only a way to the newest: nobody needs to see them go by at start
+            if len(at_end) == len(self._names):
+                self._apply(newest)
+                self._caught_up.set()
+
+    def _apply(self, snapshot: Snapshot) -> None:
+        if snapshot.version > self._snapshot.version:
+            started = time.monotonic()
+            self._snapshot = snapshot
+            REGISTRY_VERSION.set(snapshot.version)
+            if self._on_change:
+                self._on_change(snapshot)
+            log.info(
+                "registry version %d: %d sensors, %d assets (%.2f s)",
+                snapshot.version, len(snapshot.sensors), len(snapshot.assets), time.monotonic() - started,
+            )  # fmt: skip
