@@ -1,0 +1,1 @@
+"""Riskstream on one machine: Kafka, Mosquitto, ClickHouse and the services as child processes."""
