@@ -1,0 +1,1 @@
+"""The sample city: a fictional river city with sensors of all seven kinds."""
