@@ -23,8 +23,8 @@ set_tcp_nodelay true
 # no message that was acknowledged to a device is dropped while the gateways are away
 max_queued_messages 0
 max_queued_bytes 0
-# more than one batch of the gateway in flight, so that acknowledging after Kafka does not throttle it
-max_inflight_messages 2000
+# more than a gateway session's receive maximum, so that acknowledging after Kafka does not throttle it
+max_inflight_messages 5000
 
 # queued messages and sessions are on disk after each change
 persistence true
