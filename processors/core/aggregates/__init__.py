@@ -1,0 +1,21 @@
+"""The aggregates that rules may use: one module each, and this table."""
+
+from __future__ import annotations
+
+from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.change import CHANGE
+from processors.core.aggregates.count import COUNT
+from processors.core.aggregates.last import LAST
+from processors.core.aggregates.maximum import MAXIMUM
+from processors.core.aggregates.mean import MEAN
+from processors.core.aggregates.median import MEDIAN
+from processors.core.aggregates.minimum import MINIMUM
+from processors.core.aggregates.range import RANGE
+from processors.core.aggregates.rate import RATE
+from processors.core.aggregates.sum import SUM
+
+AGGREGATES: dict[str, Aggregate] = {
+    aggregate.name: aggregate for aggregate in (MEAN, MEDIAN, MINIMUM, MAXIMUM, RANGE, SUM, COUNT, LAST, CHANGE, RATE)
+}
+
+__all__ = ["AGGREGATES", "Aggregate", "Need", "Parts"]

@@ -1,0 +1,57 @@
+"""What an aggregate is: which window state it needs, and its value from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from processors.core.arrays import Bools, Floats
+from processors.core.scale import Scale
+from processors.core.windows.extrema import WindowExtrema
+from processors.core.windows.firsts import Oldest
+from processors.core.windows.latest import Newest
+from processors.core.windows.totals import WindowTotals
+
+
+class Need(StrEnum):
+    """Kinds of window state."""
+
+    TOTALS = "totals"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+    MEDIAN = "median"
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
+@dataclass(slots=True)
+class Parts:
+    """The window's state at each row; a part that no aggregate has asked for raises `AttributeError` when read."""
+
+    totals: WindowTotals
+    minimum: WindowExtrema
+    maximum: WindowExtrema
+    median: Floats
+    oldest: Oldest
+    newest: Newest
+    newest_inside: Bools  # is the newest value within the window
+    length_ms: int
+
+    def __init__(self, length_ms: int) -> None:
+        self.length_ms = length_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A function of a field and a window: `name(field, window)`.
+
+    `value` gives a float a row, NaN where the window says nothing. `unit` tells how the result's unit follows from
+    the field's: the same, a number (`1`), or the field's a second.
+    """
+
+    name: str
+    doc: str
+    needs: tuple[Need, ...]
+    value: Callable[[Parts, Scale], Floats]
+    unit: str = "the field's"

@@ -1,0 +1,20 @@
+"""Median of a window."""
+
+from __future__ import annotations
+
+from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.arrays import Floats
+from processors.core.scale import Scale
+
+
+def _value(parts: Parts, scale: Scale) -> Floats:
+    return scale.units(parts.median)
+
+
+MEDIAN = Aggregate(
+    "median",
+    "Median of the means of the window's buckets that have readings; with one reading a bucket, of the readings. "
+    "Of an even number, the mean of the middle two.",
+    (Need.MEDIAN,),
+    _value,
+)
