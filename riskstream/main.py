@@ -8,7 +8,13 @@ import click
 
 # name -> "module:click command"; the first docstring line of each command is its help, kept here so
 # that `riskstream --help` imports none of them
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "mqtt-gateway": ("riskstream.services:mqtt_gateway", "Take readings from MQTT and publish them to Kafka."),
+    "http-gateway": ("riskstream.services:http_gateway", "Take readings over HTTP and publish them to Kafka."),
+    "processor": ("riskstream.services:processor", "Judge readings by the rules and publish signals."),
+    "lifecycle": ("riskstream.services:lifecycle", "Turn signals into alerts for the departments."),
+    "sink": ("riskstream.services:sink", "Store readings, signals, alerts and rejects in ClickHouse."),
+}
 
 
 class LazyGroup(click.Group):
