@@ -104,7 +104,7 @@ def _read_texts(column: Sequence[str]) -> tuple[NDArray[np.int64], dict[int, str
             rows, texts = None, column
         else:
             rows = np.flatnonzero(lengths == length)
-            texts = [column[row] for row in rows]
+            texts = [column[row] for row in rows.tolist()]
         read = _read_same_length(texts, int(length))
         if read is None:
             left.extend(range(len(column)) if rows is None else rows.tolist())
@@ -113,8 +113,7 @@ def _read_texts(column: Sequence[str]) -> tuple[NDArray[np.int64], dict[int, str
         else:
             times[rows] = read
     if not left:
-        doubtful = np.flatnonzero((times < EARLIEST_MS) | (times > LATEST_MS))
-        left = doubtful.tolist()
+        left = np.flatnonzero((times < EARLIEST_MS) | (times > LATEST_MS)).tolist()
     return _one_by_one(column, left, times)
 
 

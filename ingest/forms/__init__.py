@@ -27,7 +27,7 @@ class Form(StrEnum):
 
 
 def parse(layout: Layout, payload: bytes, form: Form, received_at: int, sensor_id: str = "") -> Parsed:
-    """The items of a payload. `sensor_id` is the one that the MQTT topic names; a payload that names another is at fault.
+    """The items of a payload. A payload that names another sensor than the MQTT topic (`sensor_id`) is at fault.
 
     Raises UnreadableError when the payload as a whole cannot be read or holds nothing.
     """
@@ -60,12 +60,14 @@ def _parse(layout: Layout, payload: bytes, form: Form, received_at: int, sensor_
 
 def _name_sensor(parsed: Parsed, sensor_id: str) -> None:
     """Put the topic's sensor where the payload names none; where it names another, that is a fault."""
-    for run in list(parsed.runs):
-        if not run.sensor_ids[0]:
+    mine = []
+    for run in parsed.runs:
+        if run.sensor_ids[0] in ("", sensor_id):
             run.sensor_ids = [sensor_id] * len(run)
-        elif run.sensor_ids[0] != sensor_id:
+            mine.append(run)
+        else:
             parsed.faults.append(_mismatch(int(run.items[0]), run.sensor_ids[0], sensor_id, len(run)))
-            parsed.runs.remove(run)
+    parsed.runs = mine
     named = parsed.columns[0]
     if named.count(MISSING) == len(named):
         parsed.columns = [[sensor_id] * len(named), *parsed.columns[1:]]

@@ -145,7 +145,8 @@ def _times(start: Any, rate: Any, count: int) -> NDArray[np.int64]:
     span = (count - 1) * (1000.0 / rate)
     if not span < 1e12:
         raise UnreadableError(f"{count} samples at {rate:g} Hz last longer than 30 years", Reason.WRONG_LENGTH)
-    return first + np.rint(np.arange(count) * (1000.0 / rate)).astype(np.int64)
+    steps: NDArray[np.int64] = np.rint(np.arange(count) * (1000.0 / rate)).astype(np.int64)
+    return steps + first
 
 
 def _typed(
@@ -155,7 +156,9 @@ def _typed(
     values = {}
     for f in layout.fields:
         array = arrays.get(f.name)
-        values[f.name] = np.full(count, np.nan if array is None else float(array)) if array is None or not array.ndim else array
+        values[f.name] = (
+            np.full(count, np.nan if array is None else float(array)) if array is None or not array.ndim else array
+        )
     return Typed([sensor_id] * count, times, values, np.full(count, number, np.int64))
 
 

@@ -113,9 +113,7 @@ def _rebase(base: _Base, record: dict[str, Any], number: int) -> None:
         base.value = _number(record, "bv", number)
 
 
-def _add(
-    layout: Layout, group: _Group, base: _Base, record: dict[str, Any], number: int, field_name: str
-) -> None:
+def _add(layout: Layout, group: _Group, base: _Base, record: dict[str, Any], number: int, field_name: str) -> None:
     field = layout.kind.field(field_name)
     value = record.get("v", 0.0 if "bv" in record or base.value else None)
     if field_name in group.values:
