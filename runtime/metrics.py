@@ -22,3 +22,22 @@ PROCESSOR_OFFSET = Gauge(
 )
 
 LIFECYCLE_EVENTS = Counter("riskstream_lifecycle_events_total", "Alert events published.", ["event", "level"])
+
+INGEST_PAYLOADS = Counter("riskstream_ingest_payloads_total", "Messages and bodies read.", ["source", "form"])
+INGEST_ACCEPTED = Counter("riskstream_ingest_accepted_total", "Readings accepted.", ["source", "kind"])
+INGEST_LATE = Counter(
+    "riskstream_ingest_late_total", "Of the accepted readings, those flagged late.", ["source", "kind"]
+)
+INGEST_REJECTED = Counter("riskstream_ingest_rejected_total", "Readings rejected.", ["source", "reason"])
+INGEST_UNKNOWN_FIELDS = Counter(
+    "riskstream_ingest_unknown_fields_total", "Payloads with keys that their kind does not know.", ["source", "kind"]
+)
+INGEST_REFUSED = Counter("riskstream_ingest_refused_total", "Requests refused as a whole.", ["source", "status"])
+INGEST_BATCHES = Counter("riskstream_ingest_batches_total", "Batches given to Kafka.", ["source", "kind"])
+INGEST_UNDELIVERED = Counter("riskstream_ingest_undelivered_total", "Records that Kafka did not take.", ["source"])
+INGEST_IN_FLIGHT = Gauge("riskstream_ingest_in_flight_bytes", "Bytes received and not yet in Kafka.", ["source"])
+INGEST_SECONDS = Histogram(
+    "riskstream_ingest_seconds", "Time from receipt to Kafka's acknowledgement.", ["source"], buckets=_SECONDS
+)
+INGEST_MQTT_SESSIONS = Gauge("riskstream_ingest_mqtt_sessions", "MQTT sessions that are connected.")
+INGEST_MQTT_RECONNECTS = Counter("riskstream_ingest_mqtt_reconnects_total", "MQTT sessions begun again.", ["cause"])
