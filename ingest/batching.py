@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,7 @@ def shipments(lane: Lane, gateway: str, source: str, most: int) -> Iterator[Ship
     values = {name: _joined([part.values[name] for part in accepted])[order] for name in accepted[0].values}
     cuts = [0, *(np.flatnonzero(np.diff(sorted_partitions)) + 1).tolist(), len(rows)]
     tickets = [ticket for _, ticket in lane.parts]
-    spans = [
-        (a, min(a + most, end)) for start, end in zip(cuts, cuts[1:], strict=False) for a in range(start, end, most)
-    ]
+    spans = [(a, min(a + most, end)) for start, end in pairwise(cuts) for a in range(start, end, most)]
     while spans:
         start, end = spans.pop(0)
         unique, sensor = np.unique(rows[start:end], return_inverse=True)
