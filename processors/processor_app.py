@@ -40,9 +40,10 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
     chosen = [kinds[name] for name in only] if only else list(kinds.values())
     judge = Judge(kinds, rules, registry.snapshot)
     health = HealthServer(settings.metrics_host, settings.metrics_port)
-    app = make_app(settings, chosen, judge)
+    owned: set[tuple[str, int]] = set()
+    app = make_app(settings, chosen, judge, owned)
     health.ready("registry", registry.problem)
-    health.ready("kafka", lambda: None if app.consumer_is_assigned() else "no partitions assigned yet")
+    health.ready("kafka", lambda: None if owned else "no partitions assigned yet")
     registry.start()
     health.start()
     log.info("judging %s; metrics on port %d", ", ".join(kind.name for kind in chosen), health.port)
@@ -55,16 +56,12 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
         health.stop()
 
 
-class ProcessorApp(faust.App):
-    """Knows whether its consumer has been given partitions."""
+def make_app(settings: Settings, kinds: list[Kind], judge: Judge, owned: set[tuple[str, int]]) -> faust.App:
+    """The Faust app: one agent a kind, signals delivered before a record is acknowledged.
 
-    def consumer_is_assigned(self) -> bool:
-        return bool(self.assignor.assigned_actives() or self.assignor.assigned_standbys())
-
-
-def make_app(settings: Settings, kinds: list[Kind], judge: Judge) -> ProcessorApp:
-    """The Faust app: one agent a kind, signals delivered before a record is acknowledged."""
-    app = ProcessorApp(
+    `owned` is kept up to date with the kinds and partitions that this worker has.
+    """
+    app = faust.App(
         group_name(settings, "processor" if len(kinds) > 1 else f"processor-{kinds[0].name}"),
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         store="memory://",
@@ -91,10 +88,12 @@ def make_app(settings: Settings, kinds: list[Kind], judge: Judge) -> ProcessorAp
         channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         app.agent(channel, name=f"judge-{kind}")(_agent(settings, kind, judge, publisher))
 
-    @app.on_partitions_assigned.connect(weak=False)
     async def drop_what_moved(_: Any, assigned: set[TP], **__: Any) -> None:
-        judge.keep_only({(names[tp.topic], tp.partition) for tp in assigned if tp.topic in names})
+        owned.clear()
+        owned.update((names[tp.topic], tp.partition) for tp in assigned if tp.topic in names)
+        judge.keep_only(owned)
 
+    app.on_partitions_assigned.connect(drop_what_moved, weak=False)
     return app
 
 

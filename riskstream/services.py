@@ -10,7 +10,7 @@ import click
 
 
 def _serve(service: str, run: Callable[[Any], None]) -> None:
-    """Load the settings, set up the logs, run; a wrong setting, kind or rule ends it with exit code 2 and its message."""
+    """Load the settings, set up the logs, run; a wrong setting, kind or rule ends it with exit code 2."""
     from runtime.logs import configure_logging
     from runtime.settings import SettingsError, load_settings
 
@@ -26,14 +26,8 @@ def _serve(service: str, run: Callable[[Any], None]) -> None:
 
 
 def _is_configuration(error: ValueError) -> bool:
-    return type(error).__name__ in (
-        "SettingsError",
-        "KindError",
-        "RuleError",
-        "RuleErrors",
-        "DepartmentsError",
-        "KeysError",
-    )
+    wrong = ("SettingsError", "KindError", "RuleError", "RuleErrors", "DepartmentsError", "KeysError")
+    return type(error).__name__ in wrong
 
 
 @click.command("mqtt-gateway")
