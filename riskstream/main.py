@@ -9,11 +9,18 @@ import click
 # name -> "module:click command"; the first docstring line of each command is its help, kept here so
 # that `riskstream --help` imports none of them
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("riskstream.stack_commands:up", "Start everything on this machine, and keep it running."),
+    "down": ("riskstream.stack_commands:down", "End what `up` started."),
+    "status": ("riskstream.stack_commands:status", "Each part: state, address, health."),
+    "env": ("riskstream.stack_commands:env", "The running stack's addresses as shell variables."),
     "mqtt-gateway": ("riskstream.services:mqtt_gateway", "Take readings from MQTT and publish them to Kafka."),
     "http-gateway": ("riskstream.services:http_gateway", "Take readings over HTTP and publish them to Kafka."),
     "processor": ("riskstream.services:processor", "Judge readings by the rules and publish signals."),
     "lifecycle": ("riskstream.services:lifecycle", "Turn signals into alerts for the departments."),
     "sink": ("riskstream.services:sink", "Store readings, signals, alerts and rejects in ClickHouse."),
+    "registry": ("riskstream.registry:registry", "Sensors and assets: import new versions, export any version."),
+    "simulate": ("riskstream.simulate:simulate", "Play a believable city over real MQTT and HTTP."),
+    "send": ("riskstream.send:send", "Play a recorded file as a device would."),
 }
 
 
