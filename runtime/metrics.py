@@ -41,3 +41,14 @@ INGEST_SECONDS = Histogram(
 )
 INGEST_MQTT_SESSIONS = Gauge("riskstream_ingest_mqtt_sessions", "MQTT sessions that are connected.")
 INGEST_MQTT_RECONNECTS = Counter("riskstream_ingest_mqtt_reconnects_total", "MQTT sessions begun again.", ["cause"])
+
+SINK_ROWS = Counter("riskstream_sink_rows_total", "Rows stored in ClickHouse.", ["table"])
+SINK_INSERT_SECONDS = Histogram(
+    "riskstream_sink_insert_seconds", "Time of an insert, with its encoding.", ["table"], buckets=_SECONDS
+)
+SINK_RETRIES = Counter("riskstream_sink_retries_total", "Inserts that failed and are tried again.", ["table"])
+SINK_REJECTED = Counter("riskstream_sink_rejected_total", "Records that could not be decoded, by topic.", ["topic"])
+SINK_POSITION = Gauge(
+    "riskstream_sink_position", "Offset behind all that is stored, by topic and partition.", ["topic", "partition"]
+)
+SINK_AWAY = Gauge("riskstream_sink_clickhouse_away", "1 while ClickHouse does not take inserts.")

@@ -17,18 +17,18 @@ from .native import ColumnData, encode_column
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
-__all__ = ["Away", "ColumnClient", "Refused", "connect", "insert", "query"]
+__all__ = ["ClickHouseAwayError", "ClickHouseRefusedError", "ColumnClient", "connect", "insert", "query"]
 
 # server codes after which the same request can succeed later: too many queries or parts, memory, timeouts, shutdown,
 # no quorum, read-only replica
 _PASSING = {159, 164, 202, 209, 210, 236, 241, 242, 252, 254, 285, 286, 289, 319, 394, 425, 473, 999}
 
 
-class Away(Exception):
+class ClickHouseAwayError(Exception):
     """ClickHouse cannot be reached, or says that it cannot serve now; the same request may succeed later."""
 
 
-class Refused(Exception):
+class ClickHouseRefusedError(Exception):
     """ClickHouse refused the request; repeating it does not help. `code` is ClickHouse's error code."""
 
     def __init__(self, message: str, code: int) -> None:
@@ -85,7 +85,10 @@ def connect(
 def query(
     client: Client, sql: str, parameters: Mapping[str, Any] | None = None, **settings: Any
 ) -> list[tuple[Any, ...]]:
-    """The rows of a query; `{name:Type}` in it are filled by the server from `parameters`. Raises `Away`, `Refused`."""
+    """The rows of a query; `{name:Type}` in it are filled by the server from `parameters`.
+
+    Raises `ClickHouseAwayError`, `ClickHouseRefusedError`.
+    """
     client_settings = {"server_side_params": True} if parameters else {}
     try:
         result = client.execute(sql, dict(parameters) if parameters else None, settings={**settings, **client_settings})
@@ -98,8 +101,8 @@ def insert(client: ColumnClient, table: str, columns: Mapping[str, ColumnData], 
     """Insert the columns as one block and return its rows.
 
     A block with the same token is stored once. All rows must lie in one ClickHouse partition: a block is whole or
-    absent only within one. Raises `Away` (nothing is known about the block: insert it again with the same token) or
-    `Refused`.
+    absent only within one. Raises `ClickHouseAwayError` (nothing is known about the block: insert it again with the
+    same token) or `ClickHouseRefusedError`.
     """
     names = ", ".join(f"`{name}`" for name in columns)
     settings = {
@@ -117,13 +120,13 @@ def insert(client: ColumnClient, table: str, columns: Mapping[str, ColumnData], 
     return rows
 
 
-def explain(error: Exception) -> Away | Refused:
-    """The driver's exception as `Away` or `Refused`, with ClickHouse's own words in one line."""
+def explain(error: Exception) -> ClickHouseAwayError | ClickHouseRefusedError:
+    """The driver's exception as one of the two errors of this module, with ClickHouse's own words in one line."""
     if isinstance(error, ServerException):
         text = (error.message or "").removeprefix("DB::Exception: ").split("Stack trace:")[0].strip().rstrip(".")
         if error.code in _PASSING and not text.startswith("Too many partitions for single INSERT"):
-            return Away(f"ClickHouse cannot serve now (code {error.code}): {text}")
-        return Refused(text, error.code)
+            return ClickHouseAwayError(f"ClickHouse cannot serve now (code {error.code}): {text}")
+        return ClickHouseRefusedError(text, error.code)
     if isinstance(error, NetworkError | SocketTimeoutError | OSError | EOFError):
-        return Away(f"ClickHouse is not reachable: {error.args[-1] if error.args else error}")
-    return Refused(str(error), 0)
+        return ClickHouseAwayError(f"ClickHouse is not reachable: {error.args[-1] if error.args else error}")
+    return ClickHouseRefusedError(str(error), 0)

@@ -88,12 +88,13 @@ def pending(migrations: Sequence[Migration], applied: Mapping[int, str]) -> list
     for number, checksum in sorted(applied.items()):
         if number not in known:
             raise MigrationError(
-                f"the database has migration {number:04d}, which this version does not know: it was made by a newer version; use that one"
+                f"the database has migration {number:04d}, which this version does not know: "
+                "a newer version made it; use that one"
             )
         if known[number].checksum != checksum:
             raise MigrationError(
-                f"migration {known[number].file} was changed after it was applied; restore it and put the change into a new file "
-                f"{max(known) + 1:04d}_….sql"
+                f"migration {known[number].file} was changed after it was applied; "
+                f"restore it and put the change into a new file {max(known) + 1:04d}_….sql"
             )
     return [migration for migration in migrations if migration.number not in applied]
 
@@ -102,7 +103,7 @@ def migrate(settings: Settings, kinds: Mapping[str, Kind], folder: Path = MIGRAT
     """Bring the database up to date and return what was done, a line each; nothing to do gives no line.
 
     Safe to repeat, and by two at once: every statement may run twice. Raises `MigrationError`, `tables.TableError`,
-    `clickhouse.Away`, `clickhouse.Refused`.
+    `clickhouse.ClickHouseAwayError`, `clickhouse.ClickHouseRefusedError`.
     """
     migrations = load_migrations(folder)
     rendering = Rendering(
@@ -137,19 +138,15 @@ def _create_database(client: ColumnClient, rendering: Rendering) -> list[str]:
 
 def _numbered(client: ColumnClient, migrations: Sequence[Migration], rendering: Rendering) -> list[str]:
     query(client, rendering.render(_RECORD))
-    applied = {
-        number: checksum
-        for number, checksum in query(
-            client, "SELECT number, argMin(checksum, applied_at) FROM schema_migrations GROUP BY number"
-        )
-    }
+    applied = dict(query(client, "SELECT number, argMin(checksum, applied_at) FROM schema_migrations GROUP BY number"))
     done = []
     for migration in pending(migrations, applied):
         for statement in statements(migration.text):
             query(client, rendering.render(statement))
         query(
             client,
-            "INSERT INTO schema_migrations (number, name, checksum) SELECT {number:UInt32}, {name:String}, {checksum:String}",
+            "INSERT INTO schema_migrations (number, name, checksum) "
+            "SELECT {number:UInt32}, {name:String}, {checksum:String}",
             {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
         )
         done.append(f"migration {migration.file}: applied")
@@ -161,7 +158,8 @@ def _kind_table(client: ColumnClient, kind: Kind, rendering: Rendering) -> list[
         name: (spec, comment)
         for name, spec, comment in query(
             client,
-            "SELECT name, type, comment FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
+            "SELECT name, type, comment FROM system.columns "
+            "WHERE database = currentDatabase() AND table = {table:String}",
             {"table": kind.table},
         )
     }

@@ -7,7 +7,7 @@ than all the rest of the sink (docs/decisions/clickhouse-inserts.md). The bytes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,12 @@ class Coded:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.values[code] for code in self.codes)
+
+    def __getitem__(self, rows: NDArray[Any] | slice) -> Coded:
+        return Coded(self.values, self.codes[rows])
 
 
 # a numpy array, a Coded, or a sequence of Python values (text, lists of text, mappings) for columns of few rows
@@ -65,7 +71,7 @@ def _values(spec: str, data: ColumnData) -> list[bytes]:
     if spec.startswith("DateTime64("):
         return [np.ascontiguousarray(data, dtype="<i8").tobytes()]
     if spec == "String":
-        return [_texts(data.values[code] for code in data.codes) if isinstance(data, Coded) else _texts(data)]
+        return [_texts(data)]
     for name, encode in _COMPOSITE.items():
         if spec.startswith(name + "("):
             return encode(spec, data)
@@ -156,7 +162,7 @@ def _int64(value: int) -> bytes:
 
 
 def _texts(texts: Iterable[str | bytes]) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for text in texts:
         raw = text if isinstance(text, bytes) else text.encode()
         parts += (_length(len(raw)), raw)

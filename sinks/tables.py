@@ -85,7 +85,8 @@ def create(kind: Kind, rendering: Rendering) -> str:
     lines = ",\n    ".join(column.ddl for column in columns(kind))
     return (
         f"CREATE TABLE IF NOT EXISTS {identifier(kind.table)} {rendering.on_cluster()}\n(\n    {lines}\n)\n"
-        f"ENGINE = {rendering.engine('MergeTree')}\nPARTITION BY toYYYYMM(observed_at)\nORDER BY (sensor_id, observed_at)\n"
+        f"ENGINE = {rendering.engine('MergeTree')}\nPARTITION BY toYYYYMM(observed_at)\n"
+        f"ORDER BY (sensor_id, observed_at)\n"
         f"SETTINGS {rendering.deduplication()}\nCOMMENT {literal(kind.doc)}"
     )
 

@@ -1,0 +1,85 @@
+"""What the sink does with each topic: how its records are decoded, counted and mapped to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.batch import Batch, BatchCodec
+from schemas.kinds import Kind
+from schemas.records import Alert, Rejected, Signal
+from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, VERSION_HEADER, Marker, Row, decode_row
+from schemas.wire import DecodeError
+from sinks.rows.alerts import alert_events
+from sinks.rows.place import EARLIEST_MS, LATEST_MS, Log, Placed, TableRows
+from sinks.rows.readings import readings
+from sinks.rows.registry import MARKERS_TABLE, registry
+from sinks.rows.rejected import rejected
+from sinks.rows.signals import signals
+
+Headers = Iterable[tuple[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A topic's way into ClickHouse.
+
+    `decode` raises `DecodeError`; `count` is how many rows a decoded record gives; `tables` maps records in log order.
+    """
+
+    topic: str
+    decode: Callable[[bytes, Headers], Any]
+    count: Callable[[Any], int]
+    tables: Callable[[Log, Sequence[Placed[Any]]], list[TableRows]]
+
+
+# dictionaries that are read anew when rows of a table are in
+DICTIONARIES_OF = {MARKERS_TABLE: ("sensors", "zones")}
+
+
+def feeds(kinds: Mapping[str, Kind]) -> dict[str, Feed]:
+    """The feed of each topic (without prefix) that the sink stores."""
+    codec = BatchCodec(kinds)
+    found = [_readings_feed(kind, codec) for kind in kinds.values()]
+    found += [
+        Feed("signals", lambda data, _: Signal.decode(data), _one, lambda log, records: [signals(log, records)]),
+        Feed("alerts", lambda data, _: Alert.decode(data), _one, lambda log, records: [alert_events(log, records)]),
+        Feed(
+            "readings.rejected",
+            lambda data, _: Rejected.decode(data),
+            _one,
+            lambda log, records: [rejected(log, records)],
+        ),
+        _registry_feed(SENSORS_TOPIC),
+        _registry_feed(ASSETS_TOPIC),
+    ]
+    return {feed.topic: feed for feed in found}
+
+
+def _readings_feed(kind: Kind, codec: BatchCodec) -> Feed:
+    def decode(data: bytes, _: Headers) -> Batch:
+        batch = codec.decode(data)
+        if batch.kind != kind.name:
+            raise DecodeError(f"a batch of {batch.kind} in the topic of {kind.name}")
+        at = batch.observed_at
+        if len(at) and (int(at.min()) < EARLIEST_MS or int(at.max()) >= LATEST_MS):
+            raise DecodeError("observed_at lies outside the years 1970 to 2299")
+        if not EARLIEST_MS <= batch.received_at < LATEST_MS:
+            raise DecodeError("received_at lies outside the years 1970 to 2299")
+        return batch
+
+    return Feed(kind.topic, decode, len, lambda log, batches: [readings(kind, log, batches)])
+
+
+def _registry_feed(topic: str) -> Feed:
+    def decode(data: bytes, headers: Headers) -> Row | Marker:
+        if any(name == VERSION_HEADER for name, _ in headers or ()):
+            return Marker.decode(data)
+        return decode_row(topic, data)
+
+    return Feed(topic, decode, _one, lambda log, records: registry(topic, log, records))
+
+
+def _one(_: Any) -> int:
+    return 1
