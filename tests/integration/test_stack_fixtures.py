@@ -7,6 +7,7 @@ import pytest
 from clickhouse_driver import Client
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.stack import Broker, Space, wait_until
 
@@ -38,7 +39,7 @@ def test_topics_are_made_by_nobody_but_the_test(space: Space) -> None:
 
 def test_broker_keeps_acknowledged_messages_for_an_absent_session_over_kill_9(broker: Broker) -> None:
     subscriber = mqtt.Client(
-        mqtt.CallbackAPIVersion.VERSION2, client_id="gateway", protocol=mqtt.MQTTv311, clean_session=False
+        CallbackAPIVersion.VERSION2, client_id="gateway", protocol=mqtt.MQTTv311, clean_session=False
     )
     subscribed: list[int] = []
     subscriber.on_subscribe = lambda *arguments: subscribed.append(1)
@@ -49,7 +50,7 @@ def test_broker_keeps_acknowledged_messages_for_an_absent_session_over_kill_9(br
     subscriber.disconnect()
     subscriber.loop_stop()
 
-    device = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    device = mqtt.Client(CallbackAPIVersion.VERSION2)
     device.connect("127.0.0.1", broker.port)
     device.loop_start()
     sent = [device.publish("riskstream/v1/rainfall/r-1", str(n), qos=1) for n in range(1500)]
