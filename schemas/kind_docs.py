@@ -24,7 +24,8 @@ def page(kind: Kind) -> str:
     }
     sensor = example["sensor_ids"][0]
     rows = "\n".join(
-        f"| `{field.name}` | {field.unit} | {'optional' if field.optional else 'yes'} | {field.minimum:g} … {field.maximum:g}"
+        f"| `{field.name}` | {field.unit} | {'optional' if field.optional else 'yes'}"
+        f" | {field.minimum:g} … {field.maximum:g}"
         f" | {field.resolution:g} | {field.doc} |"
         for field in kind.fields
     )
@@ -71,7 +72,8 @@ The same over HTTP, to `/v1/readings/{kind.name}`:
 def index(kinds: list[Kind]) -> str:
     """The list of kinds."""
     rows = "\n".join(
-        f"| [{kind.name}]({kind.name}.md) | {', '.join(f'`{f.name}`' + ('?' if f.optional else '') for f in kind.fields)}"
+        f"| [{kind.name}]({kind.name}.md)"
+        f" | {', '.join(f'`{f.name}`' + ('?' if f.optional else '') for f in kind.fields)}"
         f" | {_duration(kind.period_s)} |"
         for kind in kinds
     )
