@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 
 import click
 
@@ -45,4 +47,18 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="riskstream")
 def main() -> None:
-    """Watches a city's lifelines through their sensors and warns the right department early."""
+    """Watches a city's lifelines through their sensors and warns the right department early.
+
+    Commands find the stack that runs in this folder (`riskstream up`); RISKSTREAM_… variables win over it.
+    """
+    use_running_stack()
+
+
+def use_running_stack() -> None:
+    """Take the addresses of the stack that runs in this folder, where the environment does not say others."""
+    from deploy.local.paths import DEFAULT_FOLDER
+    from deploy.local.state import stack_environment
+
+    folder = Path(os.environ.get("RISKSTREAM_HOME") or DEFAULT_FOLDER)
+    for name, value in stack_environment(folder).items():
+        os.environ.setdefault(name, value)
