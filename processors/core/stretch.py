@@ -11,7 +11,7 @@ from processors.core.arrays import Ints, Slots, group_lengths
 
 @dataclass(slots=True)
 class Stretch:
-    """`rows`: index of each reading in the batch; `slots` and `times` of each reading; `starts`: first row of each group.
+    """Of each reading: `rows`, its index in the batch, `slots` and `times`; `starts`: the first row of each group.
 
     A group has one slot and strictly rising times; `before` is the slot's newest time before the group. `group` is
     the number of the group that each row is in, `heads` the slot of each group, `single` says that groups have one

@@ -17,7 +17,8 @@ def _value(parts: Parts, scale: Scale) -> Floats:
 CHANGE = Aggregate(
     "change",
     "Newest less oldest reading; the oldest is looked for in the window and one bucket before it, "
-    "so that the two lie at least the window's length apart once there is so much data. No value with one reading only.",
+    "so that the two lie at least the window's length apart once there is so much data. "
+    "No value with one reading only.",
     (Need.OLDEST, Need.NEWEST),
     _value,
 )

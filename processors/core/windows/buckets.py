@@ -52,6 +52,7 @@ class Clock:
 
     def __init__(self, columns: Columns, length_ms: int) -> None:
         self.length_ms = length_ms
+        self.widest = 1  # most buckets that any slot has had
         self._columns = columns
         self._name = f"buckets/{length_ms}"
         columns.add(self._name, np.int64, 1)
@@ -66,10 +67,12 @@ class Clock:
         counts = self.counts()
         changed = slots[counts[slots] != wanted]
         counts[slots] = wanted
+        self.widest = max(self.widest, int(wanted.max(initial=1)))
         return changed
 
     def buckets(self, times: Ints, counts: Ints) -> Ints:
-        return times * counts // self.length_ms
+        bucket: Ints = times * counts // self.length_ms
+        return bucket
 
     def strokes(self, stretch: Stretch) -> Strokes:
         count = self.counts()[stretch.heads]

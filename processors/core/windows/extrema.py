@@ -29,7 +29,7 @@ class Minima:
         columns.add(self.name, np.int64, NOTHING, 1)
 
     def resize(self) -> None:
-        self._columns.widen(self.name, int(self._clock.counts().max()))
+        self._columns.widen(self.name, self._clock.widest)
 
     def reset(self, slots: Slots) -> None:
         self._columns.reset(self.name, slots)

@@ -37,7 +37,7 @@ class Firsts:
         columns.add(self.steps, np.int64, 0, 2)
 
     def resize(self) -> None:
-        width = int(self._clock.counts().max()) + 1
+        width = self._clock.widest + 1
         self._columns.widen(self.times, width)
         self._columns.widen(self.steps, width)
 

@@ -30,7 +30,7 @@ class BucketMeans:
         columns.add(self.name, np.float64, np.nan, 1)
 
     def resize(self) -> None:
-        self._columns.widen(self.name, int(self._clock.counts().max()))
+        self._columns.widen(self.name, self._clock.widest)
 
     def reset(self, slots: Slots) -> None:
         self._columns.reset(self.name, slots)
@@ -68,7 +68,8 @@ class BucketMeans:
         rows = np.arange(len(slots))
         low = means[rows, np.maximum(number - 1, 0) // 2]
         high = means[rows, np.minimum(number // 2, means.shape[1] - 1)]
-        return np.where(number % 2 == 1, low, (low + high) / 2)
+        median: Floats = np.where(number % 2 == 1, low, (low + high) / 2)
+        return median
 
     def _running_means(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Floats:
         """Mean of the row's bucket up to each row; NaN as long as the bucket is empty."""

@@ -48,7 +48,7 @@ def rounds(stretch: Stretch, strokes: Strokes) -> Iterator[Round]:
 
 
 def clear_gap(ring: NDArray[Any], turn: Round, size: Ints, fill: Any) -> None:
-    """Empty the buckets from the slot's newest up to and including the stroke's, where the stroke opens a new bucket."""
+    """Empty the buckets from the slot's newest to the stroke's, where the stroke opens a new one."""
     gap = turn.buckets - turn.previous
     if int(gap.max()) <= 1:
         new = np.flatnonzero(gap == 1)

@@ -42,7 +42,7 @@ class Totals:
         columns.add(self.counts, np.int32, 0, 2)
 
     def resize(self) -> None:
-        width = int(self._clock.counts().max()) + 1
+        width = self._clock.widest + 1
         self._columns.widen(self.sums, width)
         self._columns.widen(self.counts, width)
 
@@ -159,4 +159,5 @@ class _Ring:
         if self._gap_slots is not None:
             ring[self._gap_slots, self._gap_places] = old[self._gap_groups]
         ring[self._write_slots, self._write_places] = running[self._write_rows]
-        return running - edge
+        totals: NDArray[Any] = running - edge
+        return totals

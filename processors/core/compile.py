@@ -1,0 +1,197 @@
+"""From a rule's definition to the rule that the engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from processors.core.definition import RuleDefinition, RuleFile
+from processors.core.expression import nodes
+from processors.core.expression.check import Needs, check
+from processors.core.expression.errors import ExpressionError, suggestion
+from processors.core.expression.evaluate import ConditionFunction, NumberFunction, condition_function, number_function
+from processors.core.expression.parse import parse
+from processors.core.levels import Ladder
+from processors.core.rule import COMPARISONS, Clear, Rule, Threshold, Where
+from schemas.kinds import Kind
+from schemas.levels import level_of
+
+Place: TypeAlias = tuple[str | int, ...]
+
+
+class DefinitionError(ValueError):
+    """A fault of a rule: the `place` within the rule's definition, and what is wrong."""
+
+    def __init__(self, place: Place, message: str, drawing: str = "") -> None:
+        self.place = place
+        self.drawing = drawing
+        super().__init__(message)
+
+
+def compile_rule(
+    definition: RuleDefinition, file: RuleFile, kinds: Mapping[str, Kind], order: int, place: str, line: int
+) -> Rule:
+    """Compile one rule; `place` and `line` are its file and line, for evidence and messages. Raises `DefinitionError`."""
+    if definition.kind == "*":
+        raise DefinitionError(
+            ("kind",), "`*` (every kind) is for rules of silent and stuck sensors, not in this version"
+        )
+    if definition.kind not in kinds:
+        near = suggestion(definition.kind, kinds)
+        raise DefinitionError(
+            ("kind",), f"`{definition.kind}` is not a kind{near or ';'} kinds: {', '.join(sorted(kinds))}"
+        )
+    compiler = _Compiler(definition, kinds[definition.kind])
+    rule = Rule(
+        rule_id=definition.id,
+        version=definition.version or file.version,
+        standard=file.standard,
+        kind=definition.kind,
+        order=order,
+        title=dict(definition.title),
+        advice=dict(definition.advice),
+        departments=tuple(definition.departments),
+        source=definition.source,
+        confidence=definition.confidence,
+        where=_where(definition),
+        needs=compiler.needs,
+        value=compiler.number(("value",), definition.value) if definition.value is not None else None,
+        value_text=definition.value or "",
+        thresholds=compiler.thresholds(),
+        when=compiler.conditions("when", definition.when),
+        also=compiler.conditions("and", definition.and_),
+        ladder=Ladder(
+            tuple((level_of(w).value, definition.hold(w)) for w in definition.levels()), definition.clear.for_
+        ),
+        clear=compiler.clear(),
+        evidence={
+            name: compiler.number(("evidence", name), text, may_miss=True) for name, text in definition.evidence.items()
+        },
+        file=place,
+        line=line,
+    )
+    compiler.needs.optional -= compiler.needs.attributes
+    return rule
+
+
+def _where(definition: RuleDefinition) -> Where:
+    where = definition.where
+    return Where(
+        frozenset(where.profile or ()),
+        tuple(zone.rstrip("/") for zone in where.zone or ()),
+        frozenset(where.department or ()),
+        frozenset(where.asset_id or ()),
+        {name: frozenset(allowed) for name, allowed in where.attributes.items()},
+    )
+
+
+class _Compiler:
+    def __init__(self, definition: RuleDefinition, kind: Kind) -> None:
+        self.needs = Needs()
+        self._definition = definition
+        self._kind = kind
+
+    def number(self, place: Place, text: str, *, readings: bool = True, may_miss: bool = False) -> NumberFunction:
+        node = self._checked(place, text, condition=False, readings=readings, may_miss=may_miss)
+        return number_function(node)
+
+    def conditions(self, key: str, given: Mapping[str, str] | None) -> dict[int, ConditionFunction]:
+        return {
+            level_of(word).value: condition_function(self._checked((key, word), text, condition=True))
+            for word, text in (given or {}).items()
+        }
+
+    def _checked(
+        self, place: Place, text: str, *, condition: bool, readings: bool = True, may_miss: bool = False
+    ) -> nodes.Node:
+        try:
+            node = parse(text)
+            needs = check(node, text, self._kind, condition=condition, readings=readings)
+        except ExpressionError as error:
+            raise DefinitionError(place, error.message, error.drawing()) from None
+        if may_miss:
+            needs.optional |= needs.attributes
+            needs.attributes = set()
+        self.needs.add(needs)
+        return node
+
+    def _threshold(self, place: Place, level: int, comparison: str, text: str) -> Threshold:
+        # a level whose attribute is missing cannot be reached; a clear condition's attribute must be there
+        limit = self.number(place, text, readings=False, may_miss=level > 0)
+        column = f"limit/{self._definition.id}/{'/'.join(map(str, place))}"
+        return Threshold(level, comparison, limit, _constant(text), text, column)
+
+    def thresholds(self) -> tuple[Threshold, ...]:
+        result = []
+        for comparison in COMPARISONS:
+            given = getattr(self._definition, comparison) or {}
+            for word, text in given.items():
+                result.append(self._threshold((comparison, word), level_of(word).value, comparison, text))
+            self._check_order(comparison, [t for t in result if t.comparison == comparison])
+        for word, (low, high) in (self._definition.outside or {}).items():
+            level = level_of(word).value
+            result.append(self._threshold(("outside", word, 0), level, "below", low))
+            result.append(self._threshold(("outside", word, 1), level, "above", high))
+        return tuple(result)
+
+    def _check_order(self, comparison: str, thresholds: list[Threshold]) -> None:
+        known = sorted((t for t in thresholds if t.constant is not None), key=lambda t: t.level)
+        rising = comparison.startswith("above")
+        for lower, higher in zip(known, known[1:], strict=False):
+            if lower.constant is None or higher.constant is None:
+                continue
+            if (higher.constant <= lower.constant) if rising else (higher.constant >= lower.constant):
+                words = [
+                    level.word for level in (level_of("blue"), level_of("yellow"), level_of("orange"), level_of("red"))
+                ]
+                high, low = words[higher.level - 1], words[lower.level - 1]
+                raise DefinitionError(
+                    (comparison, high),
+                    f"{high} ({higher.text}) is reached before {low} ({lower.text}), so {low} never would be; "
+                    f"`{comparison}` must {'rise' if rising else 'fall'} from blue to red",
+                )
+
+    def clear(self) -> Clear | None:
+        given = self._definition.clear
+        thresholds = []
+        for comparison in COMPARISONS:
+            text = getattr(given, comparison)
+            if text is not None:
+                thresholds.append(self._threshold(("clear", comparison), 0, comparison, text))
+        if given.inside is not None:
+            low, high = given.inside
+            thresholds.append(self._threshold(("clear", "inside", 0), 0, "above_or_equal", low))
+            thresholds.append(self._threshold(("clear", "inside", 1), 0, "below_or_equal", high))
+        when = None
+        if given.when is not None:
+            when = condition_function(self._checked(("clear", "when"), given.when, condition=True))
+        if not thresholds and when is None:
+            return None
+        return Clear(tuple(thresholds), when)
+
+
+class _NoRows:
+    """A frame for expressions of constants."""
+
+    def field(self, name: str) -> np.float64:
+        return np.float64("nan")
+
+    attribute = field
+    window = field
+
+
+def _constant(text: str) -> float | None:
+    node = parse(text)
+    return None if _names_attribute(node) else float(number_function(node)(_NoRows()))  # type: ignore[arg-type]
+
+
+def _names_attribute(node: object) -> bool:
+    if isinstance(node, nodes.Attribute):
+        return True
+    if isinstance(node, tuple):
+        return any(_names_attribute(part) for part in node)
+    return isinstance(node, nodes.Node) and any(
+        _names_attribute(getattr(node, name)) for name in node.__dataclass_fields__ if name != "span"
+    )

@@ -1,0 +1,177 @@
+"""Checks of a tree: names, numbers of arguments, what is a number and what a condition; and what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from processors.core.aggregates import AGGREGATES
+from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text
+from processors.core.expression import nodes
+from processors.core.expression.errors import ExpressionError, suggestion
+from processors.core.expression.functions import HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
+from processors.core.expression.nodes import Node, Span
+from processors.core.windows.series import WindowKey
+from schemas.kinds import Kind
+
+SHORTEST_WINDOW_MS = 1000
+LONGEST_WINDOW_MS = 30 * UNITS_MS["d"]
+
+
+@dataclass(slots=True)
+class Needs:
+    """What expressions ask for: fields of the reading, windows, attributes without which a sensor is left out
+    (`attributes`), and attributes that may be missing (`optional`).
+    """
+
+    fields: set[str] = field(default_factory=set)
+    windows: set[WindowKey] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+    optional: set[str] = field(default_factory=set)
+
+    def add(self, other: Needs) -> None:
+        self.fields |= other.fields
+        self.windows |= other.windows
+        self.attributes |= other.attributes
+        self.optional |= other.optional
+
+
+def check(node: Node, text: str, kind: Kind, *, condition: bool = False, readings: bool = True) -> Needs:
+    """Check an expression that is to give a number, or a condition. Raises `ExpressionError`.
+
+    Without `readings`, only numbers and attributes are allowed (thresholds).
+    """
+    checker = _Checker(text, kind, readings)
+    if condition:
+        checker.condition(node)
+    else:
+        checker.number(node)
+    checker.needs.optional -= checker.needs.attributes
+    return checker.needs
+
+
+class _Checker:
+    def __init__(self, text: str, kind: Kind, readings: bool) -> None:
+        self.needs = Needs()
+        self._text = text
+        self._kind = kind
+        self._readings = readings
+        self._may_miss = 0  # depth of arguments whose attributes may be missing
+
+    def _error(self, message: str, span: Span) -> ExpressionError:
+        return ExpressionError(message, self._text, span)
+
+    def number(self, node: Node) -> None:
+        match node:
+            case nodes.Number():
+                return
+            case nodes.Name():
+                self._field(node)
+                self.needs.fields.add(node.name)
+            case nodes.Attribute():
+                (self.needs.optional if self._may_miss else self.needs.attributes).add(node.name)
+            case nodes.Minus():
+                self.number(node.operand)
+            case nodes.Arithmetic():
+                self.number(node.left)
+                self.number(node.right)
+            case nodes.Call():
+                self._call(node)
+            case nodes.Comparison() | nodes.AllOf() | nodes.AnyOf() | nodes.Not():
+                raise self._error("a number is needed here, not a condition", node.span)
+            case nodes.Named():
+                raise self._error(f"`{node.name}=` is not an argument of this function", node.span)
+            case _:
+                what = "a text" if isinstance(node, nodes.Text) else "a length of time"
+                raise self._error(f"a number is needed here, not {what}", node.span)
+
+    def condition(self, node: Node) -> None:
+        match node:
+            case nodes.Comparison():
+                self.number(node.left)
+                self.number(node.right)
+            case nodes.AllOf() | nodes.AnyOf():
+                for part in node.parts:
+                    self.condition(part)
+            case nodes.Not():
+                self.condition(node.operand)
+            case nodes.Call() if node.function == HAS:
+                if len(node.arguments) != 1 or not isinstance(node.arguments[0], nodes.Attribute):
+                    raise self._error("`has` takes one registry attribute: has(attr.name)", node.span)
+                self.needs.optional.add(node.arguments[0].name)
+            case _:
+                raise self._error("a condition is needed here, such as `level_m > 2`", node.span)
+
+    def _field(self, node: nodes.Name) -> None:
+        if not self._readings:
+            raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
+        names = self._kind.field_names
+        if node.name not in names:
+            near = suggestion(node.name, names)
+            raise self._error(
+                f"`{node.name}` is not a field of {self._kind.name}{near or ';'} fields: {', '.join(names)}; "
+                "registry attributes are written attr.name",
+                node.span,
+            )
+
+    def _call(self, node: nodes.Call) -> None:
+        if node.function in AGGREGATES:
+            self._window(node)
+        elif node.function in SCALAR_FUNCTIONS:
+            self._scalar(node, SCALAR_FUNCTIONS[node.function])
+        elif node.function == HAS:
+            raise self._error("a number is needed here, not a condition", node.span)
+        elif node.function in NOT_YET:
+            raise self._error(
+                f"`{node.function}` ({NOT_YET[node.function]}) is not available in this version; "
+                f"available: {', '.join(_functions())}",
+                node.name_span,
+            )
+        else:
+            near = suggestion(node.function, _functions())
+            message = f"`{node.function}` is not a function{near or ';'} functions: {', '.join(_functions())}"
+            raise self._error(message, node.name_span)
+
+    def _scalar(self, node: nodes.Call, function: ScalarFunction) -> None:
+        count = len(node.arguments)
+        if count < function.least or (function.most is not None and count > function.most):
+            raise self._error(f"{function.doc} It has {count} arguments here", node.span)
+        rest = node.arguments
+        if function.condition:
+            self.condition(rest[0])
+            rest = rest[1:]
+        for number, argument in enumerate(rest):
+            # the attributes of what is not always taken may be missing: then this part has no value
+            may_miss = function.condition or (function.name == "or_else" and number == 0)
+            self._may_miss += may_miss
+            self.number(argument)
+            self._may_miss -= may_miss
+
+    def _window(self, node: nodes.Call) -> None:
+        form = f"{node.function}(field, window), such as {node.function}({self._kind.field_names[0]}, 10m)"
+        if not self._readings:
+            raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
+        if len(node.arguments) != 2:
+            raise self._error(f"`{node.function}` is written {form}", node.span)
+        series, window = node.arguments
+        if not isinstance(series, nodes.Name):
+            raise self._error(f"`{node.function}` takes a field of {self._kind.name} first: {form}", series.span)
+        self._field(series)
+        if not isinstance(window, nodes.Duration):
+            if isinstance(window, nodes.Call) and window.function in NOT_YET:
+                self._call(window)
+            raise self._error(f"`{node.function}` takes a length of time second: {form}", window.span)
+        try:
+            length = duration_ms(window.text)
+        except ValueError:
+            message = f"`{window.text}` cannot be the length of a window; allowed: {ALLOWED}"
+            raise self._error(message, window.span) from None
+        if not SHORTEST_WINDOW_MS <= length <= LONGEST_WINDOW_MS:
+            raise self._error(
+                f"the window is {duration_text(length)}; allowed: 1s to 30d",
+                window.span,
+            )
+        self.needs.windows.add(WindowKey(node.function, series.name, length))
+
+
+def _functions() -> list[str]:
+    return [*AGGREGATES, *SCALAR_FUNCTIONS, HAS]

@@ -1,0 +1,77 @@
+"""One rule's levels at every sensor: idle and settled sensors at the cost of a comparison, the others step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from processors.core.columns import Columns
+from processors.core.frame import Rows
+from processors.core.levels import Track, Transition, step
+from processors.core.rule import Judgement, Rule, is_clear
+
+# a sensor is settled when its height is its level: the same height again changes nothing, whenever it comes
+_UNSETTLED = 255
+
+
+class Machine:
+    """Tracks of one rule. An idle sensor (no level, no height) has none."""
+
+    def __init__(self, columns: Columns, rule: Rule) -> None:
+        self.rule = rule
+        self._columns = columns
+        self._settled = f"settled/{rule.rule_id}"
+        self._sequence = f"sequence/{rule.rule_id}"
+        columns.add(self._settled, np.uint8, 0)
+        columns.add(self._sequence, np.int32, 0)
+        self.tracks: dict[int, Track] = {}
+
+    def next_sequence(self, slot: int) -> int:
+        """1, 2, … of the signals of this rule and slot."""
+        sequences = self._columns[self._sequence]
+        sequences[slot] += 1
+        return int(sequences[slot])
+
+    def run(self, frame: Rows, judgement: Judgement) -> Iterator[tuple[int, Transition]]:
+        """Step through the rows; the transitions, each with its row in the frame."""
+        settled = self._columns[self._settled]
+        moving = judgement.known & (judgement.height != settled[frame.slots])
+        if not moving.any():
+            return
+        involved = np.zeros(self._columns.count, np.bool_)
+        involved[frame.slots[moving]] = True
+        rows = np.flatnonzero(involved[frame.slots] & judgement.known)
+        part = frame.take(rows)
+        value = judgement.value if judgement.value.ndim == 0 else judgement.value[rows]  # type: ignore[index]
+        clear = is_clear(self.rule, part, value, part.limits(self.rule), len(part))
+        ladder, tracks = self.rule.ladder, self.tracks
+        columns = zip(
+            rows.tolist(),
+            part.slots.tolist(),
+            part.at.tolist(),
+            judgement.height[rows].tolist(),
+            clear.tolist(),
+            strict=True,
+        )
+        last_slot, track, quiet = -1, Track(), -1
+        for row, slot, at, height, is_clear_here in columns:
+            if slot != last_slot:
+                if last_slot >= 0:
+                    self._leave(settled, last_slot, track, quiet)
+                last_slot, quiet = slot, int(settled[slot])
+                track = tracks.get(slot) or Track()
+            if height == quiet:
+                continue
+            transition = step(track, ladder, at, height, is_clear_here)
+            quiet = height if track.is_settled(height) else _UNSETTLED
+            if transition is not None:
+                yield row, transition
+        self._leave(settled, last_slot, track, quiet)
+
+    def _leave(self, settled: np.ndarray[tuple[int], np.dtype[np.uint8]], slot: int, track: Track, quiet: int) -> None:
+        settled[slot] = quiet
+        if quiet == 0:
+            self.tracks.pop(slot, None)
+        else:
+            self.tracks[slot] = track
