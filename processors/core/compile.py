@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 
-from processors.core.definition import RuleDefinition, RuleFile
+from processors.core.definition import LevelWord, RuleDefinition, RuleFile
 from processors.core.expression import nodes
 from processors.core.expression.check import Needs, check
 from processors.core.expression.errors import ExpressionError, suggestion
@@ -33,7 +34,7 @@ class DefinitionError(ValueError):
 def compile_rule(
     definition: RuleDefinition, file: RuleFile, kinds: Mapping[str, Kind], order: int, place: str, line: int
 ) -> Rule:
-    """Compile one rule; `place` and `line` are its file and line, for evidence and messages. Raises `DefinitionError`."""
+    """Compile one rule; `place` and `line` are its file and line, for messages. Raises `DefinitionError`."""
     if definition.kind == "*":
         raise DefinitionError(
             ("kind",), "`*` (every kind) is for rules of silent and stuck sensors, not in this version"
@@ -97,7 +98,7 @@ class _Compiler:
         node = self._checked(place, text, condition=False, readings=readings, may_miss=may_miss)
         return number_function(node)
 
-    def conditions(self, key: str, given: Mapping[str, str] | None) -> dict[int, ConditionFunction]:
+    def conditions(self, key: str, given: Mapping[LevelWord, str] | None) -> dict[int, ConditionFunction]:
         return {
             level_of(word).value: condition_function(self._checked((key, word), text, condition=True))
             for word, text in (given or {}).items()
@@ -139,7 +140,7 @@ class _Compiler:
     def _check_order(self, comparison: str, thresholds: list[Threshold]) -> None:
         known = sorted((t for t in thresholds if t.constant is not None), key=lambda t: t.level)
         rising = comparison.startswith("above")
-        for lower, higher in zip(known, known[1:], strict=False):
+        for lower, higher in pairwise(known):
             if lower.constant is None or higher.constant is None:
                 continue
             if (higher.constant <= lower.constant) if rising else (higher.constant >= lower.constant):

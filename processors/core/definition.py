@@ -92,7 +92,7 @@ class RuleDefinition(Strict):
     when: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = None
     and_: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = Field(None, alias="and")
     for_: HoldText | dict[LevelWord, HoldText] = Field(Hold(), alias="for")
-    clear: ClearDefinition = ClearDefinition()
+    clear: ClearDefinition = Field(default_factory=lambda: ClearDefinition.model_validate({}))
     departments: Annotated[list[Text], Field(min_length=1)]
     advice: dict[Language, Text] = {}
     source: Text

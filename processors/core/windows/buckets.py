@@ -65,7 +65,7 @@ class Clock:
         """Set the number of buckets by the slots' periods; returns the slots where it has changed."""
         wanted = np.clip(self.length_ms // np.maximum(1, periods_ms), 1, MOST_BUCKETS)
         counts = self.counts()
-        changed = slots[counts[slots] != wanted]
+        changed: Slots = slots[counts[slots] != wanted]
         counts[slots] = wanted
         self.widest = max(self.widest, int(wanted.max(initial=1)))
         return changed

@@ -1,0 +1,220 @@
+"""Rule files to compiled rules: the only place that reads them from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from processors.core.compile import DefinitionError, compile_rule
+from processors.core.definition import NOT_YET, RuleFile
+from processors.core.expression.errors import suggestion
+from processors.core.rule import Rule
+from processors.core.rules import RuleSet
+from processors.yaml_places import PlacedYaml, YamlError
+from schemas.departments import load_departments
+from schemas.kinds import Kind
+
+SHIPPED = Path(__file__).parent / "rules"
+TEST_SUFFIX = ".test.yaml"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: file, line and column (from 1), the field's path, what is wrong, and perhaps a drawing with carets."""
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+    drawing: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.file}:{self.line}:{self.column}: {self.field + ': ' if self.field else ''}{self.message}"
+        return f"{head}\n{self.drawing}" if self.drawing else head
+
+
+class RuleErrors(ValueError):
+    """Faults of rule files, each with file, line and field."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def load_rules(
+    paths: Iterable[Path] | None, kinds: Mapping[str, Kind], departments: Collection[str] | None = None
+) -> RuleSet:
+    """The rules of files and folders (by default the shipped ones), in the order of the files' names.
+
+    Folders give their `*.yaml` without the tests. `departments` are the known ones (by default the built-in). Raises
+    `RuleErrors` with all faults of all files.
+    """
+    known = load_departments() if departments is None else departments
+    rules: list[Rule] = []
+    faults: list[Fault] = []
+    for path in files_of(paths):
+        try:
+            rules += _load_file(path, kinds, known, len(rules))
+        except RuleErrors as errors:
+            faults += errors.faults
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        other = first.setdefault(rule.rule_id, rule)
+        if other is not rule:
+            message = f"the rule {rule.rule_id} is already in {other.file}:{other.line}"
+            faults.append(Fault(rule.file, rule.line, 1, "id", message))
+    if faults:
+        raise RuleErrors(faults)
+    return RuleSet(tuple(rules))
+
+
+def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]:
+    """The rule files (or test files) that paths of files and folders mean. Raises `RuleErrors` for one not there."""
+    result: list[Path] = []
+    for path in [SHIPPED] if paths is None else paths:
+        if path.is_dir():
+            result += sorted(p for p in path.glob("*.yaml") if p.name.endswith(TEST_SUFFIX) == tests)
+        elif path.is_file():
+            beside = path.with_name(path.name.removesuffix(".yaml") + TEST_SUFFIX)
+            if path.name.endswith(TEST_SUFFIX) == tests:
+                result.append(path)
+            elif tests and beside.is_file():
+                result.append(beside)
+        else:
+            raise RuleErrors([Fault(str(path), 1, 1, "", "no such file or folder of rules")])
+    return result
+
+
+def read_yaml(path: Path) -> PlacedYaml:
+    """Raises `RuleErrors`."""
+    try:
+        return PlacedYaml(path.read_text(encoding="utf-8"))
+    except YamlError as error:
+        raise RuleErrors([Fault(str(path), error.line, error.column, "", str(error))]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleErrors([Fault(str(path), 1, 1, "", f"not readable: {error}")]) from None
+
+
+def validate(model: type[Model], document: PlacedYaml, path: Path) -> Model:
+    """The document as a model. Raises `RuleErrors`."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise RuleErrors([_fault(detail, model, document, path) for detail in error.errors()]) from None
+
+
+def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[str], first: int) -> list[Rule]:
+    document = read_yaml(path)
+    file = validate(RuleFile, document, path)
+    rules: list[Rule] = []
+    faults: list[Fault] = []
+    for number, definition in enumerate(file.rules):
+        place = ("rules", number)
+        line = document.location(place).line
+        for index, department in enumerate(definition.departments):
+            if department not in departments:
+                near = suggestion(department, departments)
+                message = (
+                    f"`{department}` is not a department{near or ';'} departments: {', '.join(sorted(departments))}"
+                )
+                faults.append(_at(document, path, (*place, "departments", index), message))
+        try:
+            rules.append(compile_rule(definition, file, kinds, first + number, str(path), line))
+        except DefinitionError as error:
+            faults.append(_at(document, path, (*place, *error.place), str(error), error.drawing))
+    if faults:
+        raise RuleErrors(faults)
+    return rules
+
+
+def _at(document: PlacedYaml, path: Path, place: tuple[str | int, ...], message: str, drawing: str = "") -> Fault:
+    line, column = document.location(place)
+    return Fault(str(path), line, column, _field(document, place), message, drawing)
+
+
+def _field(document: PlacedYaml, place: Iterable[str | int]) -> str:
+    """`rules[2].clear.for`, with the rule's or test's name where it has one."""
+    text, data = "", document.data
+    for part in place:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            data = data[part]
+        else:
+            data = None
+        name = data.get("id", data.get("name")) if isinstance(data, dict) else None
+        if isinstance(part, int):
+            text += f"[{name if isinstance(name, str) else part}]"
+        else:
+            text += f".{part}" if text else str(part)
+    return text
+
+
+def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path) -> Fault:
+    place = _existing(document.data, detail["loc"])
+    kind = detail["type"]
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        word = str(place[-1])
+        line, column = document.location(place, key=True)
+        if word in NOT_YET:
+            message = f"`{word}` ({NOT_YET[word]}) is not available in this version"
+        else:
+            allowed = _allowed_keys(model, place)
+            near = suggestion(word, allowed)
+            message = f"`{word}` is not a key here{near or ';'} keys: {', '.join(allowed)}"
+        return Fault(str(path), line, column, _field(document, place), message)
+    if kind == "missing":
+        message = f"`{detail['loc'][-1]}` is missing"
+    elif kind == "string_pattern_mismatch":
+        message = f"{detail['input']!r} is not allowed; it must match {detail['ctx']['pattern']}"
+    elif kind == "literal_error" and detail["loc"][-1] == "[key]":
+        message = f"{detail['input']!r} is not known; allowed: {detail['ctx']['expected']}"
+    elif kind == "literal_error":
+        message = f"{detail['input']!r} is not allowed; allowed: {detail['ctx']['expected']}"
+    elif (
+        kind not in ("value_error",)
+        and detail.get("input") is not None
+        and not isinstance(detail["input"], dict | list)
+    ):
+        message += f", not {detail['input']!r}"
+    line, column = document.location(place)
+    return Fault(str(path), line, column, _field(document, place), message)
+
+
+def _existing(data: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The part of pydantic's location that the document has (pydantic adds names of its own)."""
+    place: list[str | int] = []
+    for part in loc:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            data = data[part]
+        else:
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _allowed_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys of the model that a place lies in."""
+    current: type[BaseModel] = model
+    for part in place[:-1]:
+        if isinstance(part, str):
+            for name, info in current.model_fields.items():
+                if part == (info.alias or name):
+                    current = _inner_model(info.annotation) or current
+    return [info.alias or name for name, info in current.model_fields.items()]
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        inner = _inner_model(argument)
+        if inner is not None:
+            return inner
+    return None
