@@ -39,6 +39,10 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 
+# after a kill the broker may register again only when its old session has ended
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=4000
+
 # a small heap on a small machine
 num.network.threads=2
 num.io.threads=4

@@ -11,7 +11,7 @@ from deploy.local.clickhouse import ClickHouse
 from deploy.local.kafka import Kafka
 from deploy.local.mosquitto import Mosquitto
 from deploy.local.part import Part
-from deploy.local.ports import HOST, Ports
+from deploy.local.ports import Ports
 from deploy.local.services import SERVICES, Service, make_service, riskstream
 from deploy.local.state import StackState
 from deploy.local.supervisor import Supervisor
@@ -76,7 +76,9 @@ def make_supervisor(options: StackOptions, on_change: Callable[[StackState], Non
     extra = [Service(name, argv, ports) for name, argv in options.extra.items()]
     for server in servers:
         server.command()  # a missing program is named before anything starts
-    environment = {"RISKSTREAM_PARTITIONS": os.environ.get("RISKSTREAM_PARTITIONS") or LOCAL_PARTITIONS}
+    environment = {}
+    if "RISKSTREAM_CONFIG" not in os.environ:  # a file may say it, and the environment would win over it
+        environment["RISKSTREAM_PARTITIONS"] = os.environ.get("RISKSTREAM_PARTITIONS") or LOCAL_PARTITIONS
     return Supervisor(
         options.folder,
         [servers, [*services, *extra]],
@@ -84,6 +86,3 @@ def make_supervisor(options: StackOptions, on_change: Callable[[StackState], Non
         environment=environment,
         on_change=on_change,
     )
-
-
-__all__ = ["HOST", "SERVERS", "StackOptions", "UnknownPartError", "make_supervisor", "part_names"]
