@@ -69,8 +69,8 @@ SCENARIOS: Mapping[str, Scenario] = _scenarios(
     Scenario(
         "pipe-burst",
         "A water main bursts: pressure falls to a quarter within 2 minutes, the loggers hear it, the inlet's flow "
-        "nearly doubles, water stands on the road. Raised: low service pressure up to red, water on the road up to orange; "
-        "leak acoustics and night flow only when it is played at night, for two nights.",
+        "nearly doubles, water stands on the road. Raised: low service pressure up to red, water on the road up to "
+        "orange; leak acoustics and night flow only when it is played at night, for two nights.",
         "water_pipe",
         1200,
         (

@@ -153,7 +153,7 @@ class Simulator:
 
         def reported(back: int) -> Flags:
             rate = rain_rate(self._world, fleet, sensor, at - back * grid[sensor])
-            return np.logical_or((tick - back) % every[sensor] == 0, rate >= 0.5)
+            return np.asarray(((tick - back) % every[sensor] == 0) | (rate >= 0.5), np.bool_)
 
         ticks_since = every[sensor].copy()
         for back in range(int(every.max(initial=1)) - 1, 0, -1):
