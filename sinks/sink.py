@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,6 @@ from typing import Any
 from confluent_kafka import KafkaException, Message
 
 from runtime.health import HealthServer
-from runtime.logs import configure_logging
 from runtime.metrics import SINK_AWAY, SINK_POSITION, SINK_REJECTED
 from runtime.settings import Settings
 from schemas.kinds import Kind, load_kinds
@@ -41,9 +41,9 @@ _BACKOFF_SECONDS = (0.2, 10.0)
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then store what was collected and end.
 
-    Raises `SinkStoppedError`, `KafkaException`.
+    Exits with 1 after saying why when a topic holds too much that cannot be decoded. Raises `KafkaException` for an
+    error of Kafka that only a restart can mend.
     """
-    configure_logging(settings, "sink")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -55,6 +55,9 @@ def run(settings: Settings) -> None:
     log.info("sink started; metrics and health on http://%s:%d", settings.metrics_host, health.port)
     try:
         sink.run(stop.is_set)
+    except SinkStoppedError as error:
+        log.critical("the sink ends: %s", error)
+        sys.exit(1)
     finally:
         health.stop()
 
