@@ -144,7 +144,9 @@ def publish(
     Raises RegistryLogError; then nothing was imported.
     """
     producer = Producer(
-        producer_config(settings) | {"transactional.id": f"{settings.topic_prefix}riskstream-registry-import"}
+        producer_config(settings)
+        # it logs what it retries, such as a coordinator that is still loading
+        | {"transactional.id": f"{settings.topic_prefix}riskstream-registry-import", "log_level": 3}
     )
     try:
         producer.init_transactions(timeout)
