@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("riskstream.stack_commands:down", "End what `up` started."),
     "status": ("riskstream.stack_commands:status", "Each part: state, address, health."),
     "env": ("riskstream.stack_commands:env", "The running stack's addresses as shell variables."),
+    "migrate": ("riskstream.migrate:migrate", "Make or bring up to date the Kafka topics and ClickHouse tables."),
     "mqtt-gateway": ("riskstream.services:mqtt_gateway", "Take readings from MQTT and publish them to Kafka."),
     "http-gateway": ("riskstream.services:http_gateway", "Take readings over HTTP and publish them to Kafka."),
     "processor": ("riskstream.services:processor", "Judge readings by the rules and publish signals."),
