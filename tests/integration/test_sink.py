@@ -281,6 +281,9 @@ def test_killed_again_and_again_it_stores_every_reading_once(space: Space) -> No
             process.send_signal(signal.SIGKILL)
             process.wait()
             process = start_process(space)
+        wait_until(
+            lambda: log_of(space).read_text().count("partitions assigned") == 4, "the last one works", timeout_s=60
+        )
         wait_until(lambda: count(settings, table) >= sent, "all are stored", timeout_s=60)
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
