@@ -68,7 +68,7 @@ def test_versions_are_imported_followed_and_exported(settings: Settings, city: P
         assert "nothing changed" in again.output
         assert read_log(settings).versions == [1]
 
-        edit(city / "sensors.csv", "zero_ue=-143\n", "zero_ue=-142.5\n")
+        edit(city / "sensors.csv", "simulated=0 zero_ue=-143\n", "simulated=0 zero_ue=-142.5\n")
         dry = run("import", "--dry-run", city / "sensors.csv")
         assert "dry run" in dry.output
         second = run("import", city / "sensors.csv", "--format", "json")

@@ -62,9 +62,7 @@ def test_attributes_are_pairs_by_space_or_semicolon_and_columns_of_their_own():
 def test_columns_may_stand_in_any_order_and_a_byte_order_mark_is_skipped():
     header = "profile," + ",".join(column for column in SENSOR_COLUMNS if column != "profile")
     row = "road,WL-1,water_level,,c,flood,,,"
-    parsed = parse_sensors(
-        f"\ufeff{header}\r\n{row}\r\n".encode(), kinds=KINDS, departments=DEPARTMENTS, file="s.csv"
-    )
+    parsed = parse_sensors(f"\ufeff{header}\r\n{row}\r\n".encode(), kinds=KINDS, departments=DEPARTMENTS, file="s.csv")
     assert parsed.errors == []
     assert parsed.rows["WL-1"].profile == "road"
 
@@ -201,9 +199,7 @@ ids = st.text(string.ascii_letters + string.digits + "-_.:é水", min_size=1, ma
 levels = st.text(string.ascii_lowercase + "区 ", min_size=1, max_size=6).map(str.strip).filter(bool)
 zones = st.lists(levels, min_size=1, max_size=5).map("/".join)
 attribute_values = st.floats(allow_nan=False, allow_infinity=False) | texts.filter(
-    lambda text: (
-        text and not any(c.isdigit() for c in text) and text.lower() not in ("nan", "inf", "infinity")
-    )
+    lambda text: text and not any(c.isdigit() for c in text) and text.lower() not in ("nan", "inf", "infinity")
 )
 attribute_names = st.text(string.ascii_lowercase + "_", min_size=1, max_size=8).filter(
     lambda name: name not in (*SENSOR_COLUMNS, "attributes")
