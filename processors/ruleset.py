@@ -18,6 +18,8 @@ from processors.yaml_places import PlacedYaml, YamlError
 from schemas.departments import load_departments
 from schemas.kinds import Kind
 
+__all__ = ["Fault", "RuleError", "RuleSet", "files_of", "load_rules", "read_yaml", "validate"]
+
 SHIPPED = Path(__file__).parent / "rules"
 TEST_SUFFIX = ".test.yaml"
 
@@ -40,7 +42,7 @@ class Fault:
         return f"{head}\n{self.drawing}" if self.drawing else head
 
 
-class RuleErrors(ValueError):
+class RuleError(ValueError):
     """Faults of rule files, each with file, line and field."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -54,7 +56,7 @@ def load_rules(
     """The rules of files and folders (by default the shipped ones), in the order of the files' names.
 
     Folders give their `*.yaml` without the tests. `departments` are the known ones (by default the built-in). Raises
-    `RuleErrors` with all faults of all files.
+    `RuleError` with all faults of all files.
     """
     known = load_departments() if departments is None else departments
     rules: list[Rule] = []
@@ -62,21 +64,21 @@ def load_rules(
     for path in files_of(paths):
         try:
             rules += _load_file(path, kinds, known, len(rules))
-        except RuleErrors as errors:
+        except RuleError as errors:
             faults += errors.faults
     first: dict[str, Rule] = {}
     for rule in rules:
-        other = first.setdefault(rule.rule_id, rule)
+        other = first.setdefault(rule.id, rule)
         if other is not rule:
-            message = f"the rule {rule.rule_id} is already in {other.file}:{other.line}"
+            message = f"the rule {rule.id} is already in {other.file}:{other.line}"
             faults.append(Fault(rule.file, rule.line, 1, "id", message))
     if faults:
-        raise RuleErrors(faults)
+        raise RuleError(faults)
     return RuleSet(tuple(rules))
 
 
 def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]:
-    """The rule files (or test files) that paths of files and folders mean. Raises `RuleErrors` for one not there."""
+    """The rule files (or test files) that paths of files and folders mean. Raises `RuleError` for one not there."""
     result: list[Path] = []
     for path in [SHIPPED] if paths is None else paths:
         if path.is_dir():
@@ -88,26 +90,26 @@ def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]
             elif tests and beside.is_file():
                 result.append(beside)
         else:
-            raise RuleErrors([Fault(str(path), 1, 1, "", "no such file or folder of rules")])
+            raise RuleError([Fault(str(path), 1, 1, "", "no such file or folder of rules")])
     return result
 
 
 def read_yaml(path: Path) -> PlacedYaml:
-    """Raises `RuleErrors`."""
+    """Raises `RuleError`."""
     try:
         return PlacedYaml(path.read_text(encoding="utf-8"))
     except YamlError as error:
-        raise RuleErrors([Fault(str(path), error.line, error.column, "", str(error))]) from None
+        raise RuleError([Fault(str(path), error.line, error.column, "", str(error))]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RuleErrors([Fault(str(path), 1, 1, "", f"not readable: {error}")]) from None
+        raise RuleError([Fault(str(path), 1, 1, "", f"not readable: {error}")]) from None
 
 
 def validate(model: type[Model], document: PlacedYaml, path: Path) -> Model:
-    """The document as a model. Raises `RuleErrors`."""
+    """The document as a model. Raises `RuleError`."""
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        raise RuleErrors([_fault(detail, model, document, path) for detail in error.errors()]) from None
+        raise RuleError([_fault(detail, model, document, path) for detail in error.errors()]) from None
 
 
 def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[str], first: int) -> list[Rule]:
@@ -120,17 +122,15 @@ def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[st
         line = document.location(place).line
         for index, department in enumerate(definition.departments):
             if department not in departments:
-                near = suggestion(department, departments)
-                message = (
-                    f"`{department}` is not a department{near or ';'} departments: {', '.join(sorted(departments))}"
-                )
+                near, words = suggestion(department, departments), ", ".join(sorted(departments))
+                message = f"`{department}` is not a department{near or ';'} departments: {words}"
                 faults.append(_at(document, path, (*place, "departments", index), message))
         try:
             rules.append(compile_rule(definition, file, kinds, first + number, str(path), line))
         except DefinitionError as error:
             faults.append(_at(document, path, (*place, *error.place), str(error), error.drawing))
     if faults:
-        raise RuleErrors(faults)
+        raise RuleError(faults)
     return rules
 
 
@@ -143,10 +143,7 @@ def _field(document: PlacedYaml, place: Iterable[str | int]) -> str:
     """`rules[2].clear.for`, with the rule's or test's name where it has one."""
     text, data = "", document.data
     for part in place:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            data = data[part]
-        else:
-            data = None
+        data = _step_into(data, part)
         name = data.get("id", data.get("name")) if isinstance(data, dict) else None
         if isinstance(part, int):
             text += f"[{name if isinstance(name, str) else part}]"
@@ -177,25 +174,29 @@ def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path
         message = f"{detail['input']!r} is not known; allowed: {detail['ctx']['expected']}"
     elif kind == "literal_error":
         message = f"{detail['input']!r} is not allowed; allowed: {detail['ctx']['expected']}"
-    elif (
-        kind not in ("value_error",)
-        and detail.get("input") is not None
-        and not isinstance(detail["input"], dict | list)
-    ):
+    elif kind != "value_error" and isinstance(detail.get("input"), str | int | float):
         message += f", not {detail['input']!r}"
     line, column = document.location(place)
     return Fault(str(path), line, column, _field(document, place), message)
+
+
+def _step_into(data: Any, part: str | int) -> Any:
+    """What `data` has under a key or index; None if it has nothing there."""
+    if isinstance(data, dict):
+        return data.get(part)
+    if isinstance(data, list) and isinstance(part, int) and part < len(data):
+        return data[part]
+    return None
 
 
 def _existing(data: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
     """The part of pydantic's location that the document has (pydantic adds names of its own)."""
     place: list[str | int] = []
     for part in loc:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            data = data[part]
-        else:
-            continue
-        place.append(part)
+        inner = _step_into(data, part)
+        if inner is not None:
+            data = inner
+            place.append(part)
     return tuple(place)
 
 

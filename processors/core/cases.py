@@ -70,7 +70,7 @@ class SensorDefinition(Strict):
     zone: str = "city/district/street/community/grid"
     department: str = ""
     asset_id: str = ""
-    attributes: dict[str, float | str] = {}
+    attributes: dict[str, float | str] = Field(default_factory=dict)
 
 
 class Expectation(Strict):

@@ -46,7 +46,7 @@ def compile_rule(
         )
     compiler = _Compiler(definition, kinds[definition.kind])
     rule = Rule(
-        rule_id=definition.id,
+        id=definition.id,
         version=definition.version or file.version,
         standard=file.standard,
         kind=definition.kind,

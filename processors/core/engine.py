@@ -48,6 +48,17 @@ class Counts:
     too_old: int = 0
     without_value: Counter[str] = field(default_factory=Counter)
 
+    def as_dict(self) -> dict[str, int]:
+        """Readings by what became of each: every reading is in exactly one."""
+        return {
+            "judged": self.judged,
+            "history": self.history,
+            "late": self.late,
+            "unregistered": self.unregistered,
+            "doubled": self.doubled,
+            "too_old": self.too_old,
+        }
+
 
 @dataclass(slots=True)
 class State:
@@ -169,7 +180,7 @@ class Engine:
             judgement = judge(rule, part, part.limits(rule), len(part))
             unknown = len(part) - int(np.count_nonzero(judgement.known))
             if unknown:
-                self.counts.without_value[rule.rule_id] += unknown
+                self.counts.without_value[rule.id] += unknown
             for row, transition in machine.run(part, judgement):
                 value = judgement.value if judgement.value.ndim == 0 else judgement.value[row : row + 1]  # type: ignore[index]
                 signal = self._signal(machine, part.take(np.array([row])), value, transition, batch, offset, run)
@@ -182,8 +193,8 @@ class Engine:
         sensor = self._sensors.sensor(slot)
         sequence = machine.next_sequence(slot)
         return Signal(
-            signal_id=signal_id(rule.rule_id, sensor.sensor_id, sequence, run),
-            rule_id=rule.rule_id,
+            signal_id=signal_id(rule.id, sensor.sensor_id, sequence, run),
+            rule_id=rule.id,
             rule_version=rule.version,
             registry_version=self._sensors.snapshot.version,
             kind=self.kind.name,
@@ -196,7 +207,7 @@ class Engine:
             onset_at=transition.onset,
             at=transition.at,
             sequence=sequence,
-            alert_id=alert_id(rule.rule_id, sensor.sensor_id, transition.onset, run),
+            alert_id=alert_id(rule.id, sensor.sensor_id, transition.onset, run),
             value=float(np.ravel(value)[0]),
             evidence=evidence(rule, at_row, value, at_row.limits(rule)),
             mode=str(batch.mode),
@@ -213,7 +224,7 @@ class Engine:
         """A copy of the state of the slots `first` to `last` (exclusive; all by default)."""
         last = len(self) if last is None else last
         tracks = {
-            machine.rule.rule_id: {slot: deepcopy(t) for slot, t in machine.tracks.items() if first <= slot < last}
+            machine.rule.id: {slot: deepcopy(t) for slot, t in machine.tracks.items() if first <= slot < last}
             for machine in self._machines
         }
         return State(first, self._sensors.keys[first:last], self._columns.export(first, last), tracks)
@@ -229,4 +240,4 @@ class Engine:
         self._make_room()
         self._columns.load(state.first, state.columns)
         for machine in self._machines:
-            machine.tracks.update(deepcopy(dict(state.tracks.get(machine.rule.rule_id, {}))))
+            machine.tracks.update(deepcopy(dict(state.tracks.get(machine.rule.id, {}))))

@@ -21,8 +21,8 @@ class Machine:
     def __init__(self, columns: Columns, rule: Rule) -> None:
         self.rule = rule
         self._columns = columns
-        self._settled = f"settled/{rule.rule_id}"
-        self._sequence = f"sequence/{rule.rule_id}"
+        self._settled = f"settled/{rule.id}"
+        self._sequence = f"sequence/{rule.id}"
         columns.add(self._settled, np.uint8, 0)
         columns.add(self._sequence, np.int32, 0)
         self.tracks: dict[int, Track] = {}

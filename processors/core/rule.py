@@ -72,7 +72,7 @@ class Clear:
 class Rule:
     """A compiled rule. `value` is None where the levels are given by `when` conditions alone."""
 
-    rule_id: str
+    id: str
     version: int
     standard: str
     kind: str

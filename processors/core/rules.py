@@ -23,7 +23,7 @@ class RuleSet:
     def __getitem__(self, rule_id: str) -> Rule:
         """The rule of that id; `KeyError` if there is none."""
         for rule in self.rules:
-            if rule.rule_id == rule_id:
+            if rule.id == rule_id:
                 return rule
         raise KeyError(rule_id)
 

@@ -38,7 +38,7 @@ class Sensors:
         for name in self.attributes:
             self._columns.add(f"attribute/{name}", np.float64, np.nan)
         for rule in rules:
-            self._columns.add(f"applies/{rule.rule_id}", np.bool_, False)
+            self._columns.add(f"applies/{rule.id}", np.bool_, False)
             for threshold in limits_of(rule):
                 if threshold.constant is None:
                     self._columns.add(threshold.column, np.float64, np.nan)
@@ -102,7 +102,7 @@ class Sensors:
 
     def applies(self, rule: Rule) -> Bools:
         """Of every slot: is the rule for this sensor? (With room for more slots than are in use.)"""
-        return self._columns[f"applies/{rule.rule_id}"]
+        return self._columns[f"applies/{rule.id}"]
 
     def attribute(self, name: str) -> Floats:
         return self._columns[f"attribute/{name}"]
