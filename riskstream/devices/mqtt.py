@@ -150,9 +150,8 @@ class _Session:
             return
         self._refused = None
         # a broker ends the connection when more is in flight than its Receive Maximum
-        limit = getattr(properties, "ReceiveMaximum", 65_535)
-        client.max_inflight_messages_set(min(self._limit, limit))
         with self._free:
+            self._limit = min(self._limit, getattr(properties, "ReceiveMaximum", 65_535))
             self._connects += 1
             if self._connects > 1:
                 self._counts.resent += len(self._waiting)

@@ -137,7 +137,7 @@ class Simulator:
             usual, values = self._rain(fleet, sensor, tick, at, grid, every)
         else:
             values = MODELS[fleet.kind.name](self._world, fleet, sensor, at)
-            usual = tick % every[sensor] == 0
+            usual = _usual(fleet, sensor, tick, every)
             if alarm is not None:
                 usual |= alarm(fleet, sensor, values)
         noise, who = self._world.noise, fleet.who[sensor]
@@ -153,7 +153,7 @@ class Simulator:
 
         def reported(back: int) -> Flags:
             rate = rain_rate(self._world, fleet, sensor, at - back * grid[sensor])
-            return np.asarray(((tick - back) % every[sensor] == 0) | (rate >= 0.5), np.bool_)
+            return _usual(fleet, sensor, tick - back, every) | np.greater_equal(rate, 0.5)
 
         ticks_since = every[sensor].copy()
         for back in range(int(every.max(initial=1)) - 1, 0, -1):
@@ -221,6 +221,12 @@ def _ticks(members: Ints, grid: Ints, fleet: Fleet, from_ms: int, to_ms: int) ->
     at = np.repeat(phase, count) + tick * np.repeat(step, count)
     order = np.argsort(at, kind="stable")
     return sensor[order], tick[order], at[order]
+
+
+def _usual(fleet: Fleet, sensor: Ints, tick: Ints, every: Ints) -> Flags:
+    """Whether a tick of the fast grid is one of the device's usual ones, each device in its own turn."""
+    turn = (fleet.who[sensor] >> np.uint64(32)).astype(np.int64)
+    return np.asarray((tick + turn) % every[sensor] == 0, np.bool_)
 
 
 Alarm = Callable[[Fleet, Ints, Mapping[str, Floats]], Flags]
