@@ -11,6 +11,7 @@ import click
 # name -> "module:click command"; the first docstring line of each command is its help, kept here so
 # that `riskstream --help` imports none of them
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("riskstream.demo.command:demo", "A minute of a simulated city, from device to alert to SQL."),
     "up": ("riskstream.stack_commands:up", "Start everything on this machine, and keep it running."),
     "down": ("riskstream.stack_commands:down", "End what `up` started."),
     "status": ("riskstream.stack_commands:status", "Each part: state, address, health."),
@@ -21,6 +22,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "processor": ("riskstream.services:processor", "Judge readings by the rules and publish signals."),
     "lifecycle": ("riskstream.services:lifecycle", "Turn signals into alerts for the departments."),
     "sink": ("riskstream.services:sink", "Store readings, signals, alerts and rejects in ClickHouse."),
+    "sql": ("riskstream.sql:sql", "Ask ClickHouse: one query, or a prompt."),
+    "alerts": ("riskstream.alerts:alerts", "Alerts: list them, show one with its evidence, watch them come."),
+    "rejected": ("riskstream.rejected:rejected", "Readings that were rejected, and why."),
     "registry": ("riskstream.registry:registry", "Sensors and assets: import new versions, export any version."),
     "simulate": ("riskstream.simulate:simulate", "Play a believable city over real MQTT and HTTP."),
     "send": ("riskstream.send:send", "Play a recorded file as a device would."),
