@@ -50,7 +50,9 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
     while not registry.wait_ready(timeout=5):
         log.warning("waiting for the registry: %s", registry.problem())
     try:
-        faust.Worker(app, loglevel=settings.log_level, override_logging=False).execute_from_commandline()
+        faust.Worker(
+            app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
+        ).execute_from_commandline()
     finally:
         registry.stop()
         health.stop()

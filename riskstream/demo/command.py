@@ -1,0 +1,128 @@
+"""The demo: start everything, import the city, play it, count what became of every reading."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy.local.paths import DEFAULT_FOLDER
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from riskstream.devices.counts import Counts
+    from runtime.settings import Settings
+
+
+@click.command()
+@click.option("--scenario", default="storm-and-leak", show_default=True, help="What happens (riskstream simulate).")
+@click.option("--seconds", type=click.IntRange(min=5), default=60, show_default=True, help="How long to play.")
+@click.option("--seed", default=7, show_default=True, help="The same seed draws the same city.")
+@click.option("--stop", is_flag=True, help="End the stack afterwards, if the demo started it.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Save what is shown as an SVG.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), envvar="RISKSTREAM_HOME", default=DEFAULT_FOLDER,
+    show_default=True, help="Where the stack keeps its data and logs.",
+)  # fmt: skip
+def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | None, folder: Path) -> None:
+    """A minute of a simulated city on the real Kafka, Mosquitto, Faust and ClickHouse.
+
+    Starts the stack if none runs here, imports the sample city, plays a scenario over MQTT and HTTP, prints alerts as
+    they come, and ends with what was sent, stored and raised. The stack goes on running, to be looked at.
+
+    \b
+    Examples:
+      riskstream demo
+      riskstream demo --scenario gas-leak --seconds 30 --stop
+
+    \b
+    Exit status: 0 if every reading sent is stored or rejected with a reason, otherwise 1.
+    """
+    from rich.console import Console
+
+    from deploy.local.run import START_ERRORS, start_detached, stop_stack
+    from deploy.local.stack import StackOptions
+    from deploy.local.state import running_state
+
+    # piped, lines are not cut to a terminal's width
+    console = Console(highlight=False, record=picture is not None, width=None if sys.stdout.isatty() else 140)
+    began = time.monotonic()
+    ours = running_state(folder) is None
+    if ours:
+        console.print(f"Starting Kafka, Mosquitto, ClickHouse and the services in {folder} …")
+        try:
+            state = start_detached(StackOptions(folder, (), {}))
+        except START_ERRORS as error:
+            raise click.ClickException(str(error)) from error
+        os.environ.update(state.environment)
+        console.print(f"All parts are healthy after {time.monotonic() - began:.0f} s.\n")
+    whole = False
+    try:
+        whole = _play_and_report(console, folder, scenario, seconds, seed)
+    finally:
+        if picture is not None:
+            console.save_svg(str(picture), title="riskstream demo")
+        if ours and stop:
+            stop_stack(folder)
+    if not (ours and stop):
+        console.print("\nThe stack goes on running: look further, or end it with [bold]riskstream down[/].")
+    sys.exit(0 if whole else 1)
+
+
+def _play_and_report(console: Console, folder: Path, scenario: str, seconds: int, seed: int) -> bool:
+    from riskstream.demo.account import Account
+    from riskstream.demo.report import show_accounts, show_addresses, show_alerts, show_examples
+    from runtime.settings import load_settings
+
+    settings = load_settings()
+    account = Account(settings)
+    _import_city()
+    account.open()
+    counts = _play(console, settings, scenario, seconds, seed)
+    stored, rejected = account.wait_for(counts)
+    whole = show_accounts(console, counts, stored, rejected)
+    show_alerts(console, account)
+    show_examples(console, settings)
+    show_addresses(console, folder)
+    return whole
+
+
+def _import_city() -> None:
+    """As a user would do it: the command checks, compares, and publishes what changed."""
+    from riskstream.devices.city import SAMPLE_CITY
+
+    command = [sys.executable, "-m", "riskstream", "registry", "import", str(SAMPLE_CITY)]
+    if subprocess.run(command).returncode:
+        raise click.ClickException("the sample city could not be imported")
+
+
+def _play(console: Console, settings: Settings, scenario: str, seconds: int, seed: int) -> Counts:
+    from riskstream.alert_lines import alert_line
+    from riskstream.demo.feed import AlertFeed
+    from riskstream.devices.city import load_city
+    from riskstream.devices.play import default_speed, play
+    from riskstream.devices.report import endpoints_of_settings
+    from riskstream.devices.scenarios import ScenarioError, scenario_named
+    from riskstream.devices.transport import TransportError
+
+    try:
+        about = scenario_named(scenario)
+        speed = default_speed(scenario, seconds)
+        city = load_city()
+        console.print(f"\n[bold]{about.name}[/]: {about.doc}")
+        console.print(
+            f"{len(city.sensors):,} sensors, {seconds} s on the clock at ×{speed:.0f}; alerts as they come:\n"
+        )
+        with AlertFeed(settings, lambda alert: console.print(alert_line(alert))):
+            return play(
+                city.sensors.values(), city.assets, city.kinds, endpoints_of_settings(None, None),
+                scenario=scenario, duration_s=seconds, speed=speed, seed=seed, utc_offset_s=city.utc_offset_s,
+            )  # fmt: skip
+    except (ScenarioError, TransportError) as error:
+        raise click.ClickException(str(error)) from error
