@@ -68,9 +68,20 @@ def read_strings(data: memoryview, at: int) -> tuple[list[str], int]:
         count, _, at = _block_head(data, at)
         if count == 0:
             return texts, at
+        raw = bytes(data)
         for _ in range(count):
-            text, at = read_string(data, at)
-            texts.append(text)
+            # ids are short: their length is one byte, which saves two calls an id
+            double = raw[at] if at < len(raw) else 1
+            end = at + 1 + (double >> 1)
+            if double & 0x81 or end > len(raw):
+                text, at = read_string(data, at)
+                texts.append(text)
+                continue
+            try:
+                texts.append(raw[at + 1 : end].decode())
+            except UnicodeDecodeError as error:
+                raise ArrayError(f"string at byte {at} is not UTF-8") from error
+            at = end
 
 
 def write_doubles(values: NDArray[np.float64]) -> bytes:
