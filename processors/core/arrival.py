@@ -27,6 +27,14 @@ def remembered_times(kind: Kind) -> int:
 
 
 @dataclass(slots=True)
+class Refused:
+    """Readings that are not judged because of their time."""
+
+    doubled: int = 0
+    too_old: int = 0
+
+
+@dataclass(slots=True)
 class Stragglers:
     """Readings that are not newer than their slot's newest, at most one a slot."""
 
@@ -41,8 +49,6 @@ class Arrivals:
     def __init__(self, columns: Columns, remembered: int) -> None:
         self._columns = columns
         self._size = remembered
-        self.doubled = 0
-        self.too_old = 0
         columns.add("newest", np.int64, FAR_PAST)
         columns.add("recent", np.int64, FAR_PAST, remembered)
         columns.add("forgotten", np.int64, FAR_PAST)
@@ -51,10 +57,13 @@ class Arrivals:
     def newest(self) -> Ints:
         return self._columns["newest"]
 
-    def arrange(self, rows: Slots, slots: Slots, times: Ints, starts: Slots) -> Iterator[Stretch | Stragglers]:
+    def arrange(
+        self, rows: Slots, slots: Slots, times: Ints, starts: Slots, refused: Refused
+    ) -> Iterator[Stretch | Stragglers]:
         """Cut readings, grouped by slot and in log order within a group, into steps that are taken one after another.
 
-        Each step is remembered here as soon as it is given out. Doubles and readings that are too old are left out.
+        Each step is remembered here as soon as it is given out. Doubles and readings that are too old are left out,
+        and counted in `refused`.
         """
         lengths = group_lengths(starts, len(rows))
         heads = slots[starts]
@@ -68,9 +77,9 @@ class Arrivals:
         piece = self._pieces(times, rising, starts, lengths, before)
         for number in range(int(piece.max()) + 1):
             chosen = np.flatnonzero(piece == number)
-            yield from self._piece(rows[chosen], slots[chosen], times[chosen])
+            yield from self._piece(rows[chosen], slots[chosen], times[chosen], refused)
 
-    def _piece(self, rows: Slots, slots: Slots, times: Ints) -> Iterator[Stretch | Stragglers]:
+    def _piece(self, rows: Slots, slots: Slots, times: Ints, refused: Refused) -> Iterator[Stretch | Stragglers]:
         """One piece of each of some slots: those that go on from the newest time, and single stragglers."""
         newer = times > self.newest()[slots]
         if newer.any():
@@ -78,7 +87,7 @@ class Arrivals:
             starts = np.flatnonzero(np.append(True, slot[1:] != slot[:-1]))
             yield self._stretch(Stretch.of(row, slot, time, starts, self.newest()[slot[starts]]))
         if not newer.all():
-            stragglers = self._stragglers(rows[~newer], slots[~newer], times[~newer])
+            stragglers = self._stragglers(rows[~newer], slots[~newer], times[~newer], refused)
             if len(stragglers.rows):
                 yield stragglers
 
@@ -121,12 +130,12 @@ class Arrivals:
         columns["written"][stretch.heads] = written + lengths
         return stretch
 
-    def _stragglers(self, rows: Slots, slots: Slots, times: Ints) -> Stragglers:
+    def _stragglers(self, rows: Slots, slots: Slots, times: Ints, refused: Refused) -> Stragglers:
         columns, size = self._columns, self._size
         old = times <= columns["forgotten"][slots]
         double: Bools = ~old & (columns["recent"][slots] == times[:, None]).any(axis=1)
-        self.too_old += int(np.count_nonzero(old))
-        self.doubled += int(np.count_nonzero(double))
+        refused.too_old += int(np.count_nonzero(old))
+        refused.doubled += int(np.count_nonzero(double))
         good = ~(old | double)
         rows, slots, times = rows[good], slots[good], times[good]
         place = columns["written"][slots] % size

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.core.arrays import Floats, Slots
-from processors.core.arrival import Arrivals, Stragglers, remembered_times
+from processors.core.arrival import Arrivals, Refused, Stragglers, remembered_times
 from processors.core.columns import Columns
 from processors.core.evidence import alert_id, evidence, signal_id
 from processors.core.frame import Rows
@@ -36,7 +36,7 @@ from schemas.registry import Snapshot
 
 
 @dataclass(slots=True)
-class Counts:
+class Counts(Refused):
     """Readings so far, by what became of them; `without_value`: by rule, judged readings at which it had no value."""
 
     read: int = 0
@@ -44,8 +44,6 @@ class Counts:
     history: int = 0
     late: int = 0
     unregistered: int = 0
-    doubled: int = 0
-    too_old: int = 0
     without_value: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, int]:
@@ -118,13 +116,12 @@ class Engine:
             starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
             steps = {name: self._scales[name].steps(batch.values[name]) for name in self._windows.fields}
             with np.errstate(all="ignore"):
-                for part in self._arrivals.arrange(rows, slots, times, starts):
+                for part in self._arrivals.arrange(rows, slots, times, starts, self.counts):
                     frame = self._take_in(
                         part, batch.values, {n: (s[part.rows], p[part.rows]) for n, (s, p) in steps.items()}
                     )
                     self.counts.judged += len(frame)
                     self._judge(frame, batch, offset, run, found)
-            self.counts.doubled, self.counts.too_old = self._arrivals.doubled, self._arrivals.too_old
         found.sort(key=lambda entry: entry[:2])
         return [signal for _, _, signal in found]
 

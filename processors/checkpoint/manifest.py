@@ -1,0 +1,66 @@
+"""What a checkpoint consists of."""
+
+from __future__ import annotations
+
+import zlib
+
+import msgspec
+
+
+class ManifestError(ValueError):
+    """The bytes are no manifest of this version."""
+
+
+class ChunkName(msgspec.Struct, frozen=True):
+    """A chunk by its key in the topic; `checksum` is the CRC-32 of its body."""
+
+    key: str
+    first: int
+    checksum: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A complete checkpoint of one partition.
+
+    `offset` is the last record of `readings.<kind>` that is in the state. `registry` and `rules` are the versions in
+    force behind it, `log_time` the running maximum of the records' times (ms).
+    """
+
+    kind: str
+    partition: int
+    term: int
+    number: int
+    offset: int
+    registry: int
+    rules: int
+    log_time: int
+    mode: str
+    chunks: tuple[ChunkName, ...]
+
+    def encode(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Manifest:
+        """Raises `ManifestError`."""
+        try:
+            return msgspec.msgpack.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise ManifestError(f"not a manifest: {error}") from error
+
+
+def checksum(body: bytes) -> int:
+    """CRC-32 of a chunk's body."""
+    return zlib.crc32(body)
+
+
+def chunk_key(term: int, first: int, number: int) -> str:
+    """Two keys take turns, so that the chunks of the newest manifest stand until the next one does."""
+    return f"chunk/{term}/{first}/{number % 2}"
+
+
+def manifest_key(term: int) -> str:
+    return f"manifest/{term}"
+
+
+CLAIM_KEY = "claim"

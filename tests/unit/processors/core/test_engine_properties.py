@@ -1,0 +1,152 @@
+"""The same log, cut into other batches, stopped and recovered anywhere, gives the same signals: those of the reference.
+
+`RISKSTREAM_EXAMPLES` sets the number of logs that are tried.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processors.core.engine import Engine
+from processors.core.rules import RuleSet
+from schemas.batch import Mode
+from schemas.records import Signal
+from tests.unit.processors.core.reference import Reference
+from tests.unit.processors.core.support import KIND, batch, compiled, registry
+
+EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "400"))
+
+RULES = compiled("""
+- {id: t.mean, value: "mean(a, 60s)", above: {blue: 2, yellow: 4, red: 6}, for: 20s, clear: {below: 1.5, for: 30s}}
+- {id: t.median, value: "median(a, 60s)", below: {blue: 2, yellow: 1, orange: 0, red: -1}, for: {red: 2 readings}}
+- {id: t.value, value: a, above_or_equal: {yellow: 5, orange: 6}, for: {yellow: 2 readings}, clear: {for: 2 readings}}
+- {id: t.range, value: "range(a, 45s)", above: {blue: 1, orange: 4}, clear: {below: 0.5}}
+- {id: t.extremes, value: "max(a, 40s) + min(b, 30s)", outside: {blue: [0, 5], red: [-2, 8]}, clear: {inside: [1, 4]}}
+- {id: t.rate, value: "60 * rate(a, 60s)", above: {blue: 1, yellow: 3}, and: {yellow: "last(a, 60s) > 2"}}
+- {id: t.change, value: "abs(change(a, 2m))", above_or_equal: {blue: 2, red: 5}, clear: {for: 1m}}
+- {id: t.sums, when: {blue: "sum(b, 2m) > 6", yellow: "sum(b, 1m) > 6 or count(b, 30s) > 4"}}
+- {id: t.long, value: "mean(b, 10m) - median(b, 10m)", above: {blue: 0.2, yellow: 1}, clear: {below: 0.1}}
+- {id: t.attributes, where: {profile: [x, y]}, value: "a - attr.zero - if(has(attr.k), attr.k * last(b, 2m), 0)",
+   above: {blue: attr.limit - 1, yellow: attr.limit}, clear: {below: attr.zero + 1}}
+- {id: t.choice, value: "or_else(last(b, 20s), greatest(a, -1)) / least(mean(a, 20s), 3)", above: {blue: 1, red: 2},
+   clear: {when: "not (a > 3 and b > 1)"}}
+""")
+
+SENSORS: dict[str, dict[str, Any]] = {
+    "one": {"period_s": 1.0, "profile": "x", "zero": 1.0, "limit": 3.0},
+    "ten": {"period_s": 10.0, "profile": "y", "zero": 0.5, "limit": 2.5, "k": 0.5},
+    "slow": {"period_s": 60.0, "profile": "z"},
+    "fast": {"period_s": 0.2, "profile": "x", "zero": 0.0},
+}
+CHANGED = {**SENSORS, "ten": {"period_s": 5.0, "profile": "z"}, "one": {**SENSORS["one"], "limit": 1.5, "zero": 0.0}}
+del CHANGED["slow"]
+
+# (sensor, how far its time moves, how many readings, first value, step, b)
+burst = st.tuples(
+    st.sampled_from([*SENSORS, "stranger"]),
+    st.one_of(
+        st.sampled_from([1000, 10_000, 10_000, 200, 3000, 0, -1000, -7000, -25_000]),
+        st.integers(-40_000, 40_000),
+        st.sampled_from([90_000, 700_000, 86_400_000, -200_000]),
+    ),
+    st.integers(1, 14),
+    st.integers(-30, 80).map(lambda v: v / 10),
+    st.sampled_from([0.0, 0.0, 0.1, 0.5, -0.5]),
+    st.sampled_from([math.nan, 0.0, 1.0, 3.5]),
+    st.sampled_from([1.0, 1.0, 1.0, 0.0, -1.0]),
+)
+logs = st.lists(burst, min_size=1, max_size=25)
+
+
+def readings_of(bursts: list[Any]) -> list[tuple[str, int, float, float]]:
+    """The log: each burst starts where its sensor's last one ended, moved on (or back)."""
+    ends = dict.fromkeys([*SENSORS, "stranger"], 10_000_000)
+    log = []
+    for sensor, move, count, first, change, b, direction in bursts:
+        period = int(float(SENSORS.get(sensor, {"period_s": 10.0})["period_s"]) * 1000 * direction)
+        time = ends[sensor] + move
+        for number in range(count):
+            log.append(
+                (sensor, time + number * period, round(first + number * change, 1), b if number % 3 else math.nan)
+            )
+        ends[sensor] = max(time, time + (count - 1) * period)
+    return log
+
+
+def said(signal: Signal, start: int) -> tuple[Any, ...]:
+    return (
+        start + signal.log_index, signal.rule_id, signal.sensor_id, signal.mode, signal.transition, int(signal.level),
+        int(signal.previous_level), signal.onset_at, signal.at, signal.sequence, repr(signal.value),
+    )  # fmt: skip
+
+
+def engine_of(sensors: dict[str, dict[str, Any]], version: int) -> Engine:
+    return Engine(KIND, RuleSet(tuple(rule for rule, _ in RULES)), registry(sensors, version), partition=3)
+
+
+def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, split: int) -> Engine:
+    """A new engine with the state of another, taken out in two ranges of slots."""
+    fresh = engine_of(sensors, version)
+    middle = split % (len(engine) + 1)
+    for state in (engine.export(0, middle), engine.export(middle)):
+        fresh.restore(state)
+    fresh.counts = engine.counts
+    return fresh
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(logs, st.data())
+def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
+    bursts: list[Any], data: st.DataObject
+) -> None:
+    log = readings_of(bursts)
+    late = [data.draw(st.integers(0, 20)) == 0 for _ in range(2)]
+    flags = [late[0] and i % 17 == 3 or late[1] and i % 11 == 5 for i in range(len(log))]
+    modes = data.draw(st.sampled_from([(Mode.LIVE,), (Mode.LIVE, Mode.EXERCISE), (Mode.LIVE, Mode.HISTORY)]))
+    change_at = data.draw(st.integers(0, 2 * len(log)))  # mostly within the log, else never
+    # a mode change and a registry change are points of the log, between batches in every cut
+    fixed = {len(log) // 2, change_at}
+    expected = None
+    reference = Reference(KIND, RULES, registry(SENSORS, 1))
+    for take in range(3):
+        cuts = data.draw(st.sets(st.integers(0, len(log)), max_size=12)) if take else set(range(len(log)))
+        edges = sorted({0, len(log), *(c for c in cuts | fixed if c <= len(log))})
+        engine, sensors, version = engine_of(SENSORS, 1), SENSORS, 1
+        signals: list[Signal] = []
+        got: list[tuple[Any, ...]] = []
+        plain: list[tuple[Any, ...]] = []
+        for start, end in zip(edges, edges[1:], strict=False):
+            if start == change_at:
+                sensors, version = CHANGED, 2
+                engine.set_registry(registry(sensors, version))
+                if take == 0:
+                    reference.set_registry(registry(sensors, version))
+            mode = modes[-1] if start >= len(log) // 2 else modes[0]
+            part = batch(log[start:end], mode, flags[start:end], run_id="drill")
+            if take == 2 and data.draw(st.booleans()):
+                engine = recovered(engine, sensors, version, start)
+            new = engine.process(part, offset=start, log_time=start)
+            signals += new
+            got += [said(signal, start) for signal in new]
+            if take == 0:
+                plain += [(start + index, *rest) for index, *rest in reference.process(part)]
+        counts = engine.counts.as_dict()
+        assert sum(counts.values()) == len(log)
+        evidence = [dataclasses.replace(s, log_offset=0, log_index=0, value=0.0) for s in signals]
+        if take == 0:
+            assert got == plain
+            assert counts == {name: reference.counts[name] for name in counts}
+            assert engine.counts.without_value == {
+                rule.id: n for rule, _ in RULES if (n := reference.counts[f"without value {rule.id}"])
+            }
+            expected = (got, counts, evidence)
+        else:
+            assert (got, counts, evidence) == expected
