@@ -27,7 +27,8 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 def subject_of(topic: str) -> str:
     """Topics that carry the same record share the subject of the first of them."""
-    return "alerts-value" if topic.startswith("alerts") else f"{topic}-value"
+    shared = next((name for name in ("alerts", "checkpoints") if topic.startswith(f"{name}.")), topic)
+    return f"{shared}-value"
 
 
 def decode_example(topic: str, wire: str) -> Any:

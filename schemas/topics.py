@@ -20,9 +20,12 @@ TOPICS = Path(__file__).with_name("topics.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic without its prefix; `partitions` is None where the setting decides, `schema` is that of its values."""
+    """A topic without its prefix. `subject` is its schema's name in a registry; `partitions` is None where
+    the setting decides; `schema` is that of its values.
+    """
 
     name: str
+    subject: str
     description: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
@@ -31,10 +34,6 @@ class Topic:
     partitions: int | None
     compatibility: str
     config: Mapping[str, str]
-
-    @property
-    def subject(self) -> str:
-        return f"{self.name}-value"
 
 
 def load_topics(kinds: Mapping[str, Kind], departments: Mapping[str, Department]) -> dict[str, Topic]:
@@ -45,6 +44,7 @@ def load_topics(kinds: Mapping[str, Kind], departments: Mapping[str, Department]
         for name, schema in _filled_in(pattern, entry["schema"], kinds.values(), departments.values()):
             topics[name] = Topic(
                 name=name,
+                subject=f"{name if entry['schema'] == 'batch' else _stem(pattern)}-value",
                 description=entry["description"],
                 producers=tuple(entry["producers"]),
                 consumers=tuple(entry["consumers"]),
@@ -57,11 +57,18 @@ def load_topics(kinds: Mapping[str, Kind], departments: Mapping[str, Department]
     return topics
 
 
+def _stem(pattern: str) -> str:
+    """Topics of one pattern that carry the same record share a subject."""
+    return pattern.replace(".{kind}", "").replace(".{department}", "")
+
+
 def _filled_in(
     pattern: str, schema: str, kinds: Iterable[Kind], departments: Iterable[Department]
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    if "{kind}" in pattern:
+    if schema == "batch":
         return [(kind.topic, batch_schema(kind)) for kind in kinds]
+    if "{kind}" in pattern:
+        return [(pattern.format(kind=kind.name), record_schema(schema)) for kind in kinds]
     if "{department}" in pattern:
         return [(department.alert_topic, record_schema(schema)) for department in departments]
     return [(pattern, record_schema(schema))]
