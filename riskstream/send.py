@@ -1,0 +1,243 @@
+"""`riskstream send`: plays recorded files as a device would."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from riskstream.devices.expression import Expression
+    from riskstream.devices.recording import Layout
+    from riskstream.devices.transport import Endpoints, Transport
+
+
+class _Speed(click.ParamType):
+    name = "speed"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).lower().removeprefix("×").removeprefix("x")
+        if text in ("max", "inf"):
+            return float("inf")
+        if not re.fullmatch(r"\d+(\.\d+)?", text) or not float(text) >= 1:
+            self.fail(f"{value!r}; allowed: 1 (real time), a number above 1, or max", param, ctx)
+        return float(text)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--kind", required=True, help="Kind of the readings.")
+@click.option("--sensor", "sensor_id", required=True, help="The sensor, as the registry knows it.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="A field is a column, by its exact name."
+)
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="FIELD=EXPRESSION",
+    help="A field is computed: methane_lel=CH4vmr_ppmv/500",
+)
+@click.option("--skip-lines", type=click.IntRange(min=0), default=0, help="Lines before the line of column names.")
+@click.option("--delimiter", default=None, help="Between columns; found by itself. A space is any white space.")
+@click.option("--missing", type=float, multiple=True, help="A number that stands for no value; may be repeated.")
+@click.option("--time-column", default=None, help="The first column by default.")
+@click.option(
+    "--time-format", default="iso", show_default=True,
+    help="iso, elapsed (seconds), epoch (seconds), epoch-ms, or a format of strptime.",
+)  # fmt: skip
+@click.option("--start-time", default=None, help="Start of elapsed times.")
+@click.option(
+    "--start-time-regex", default=None, help="Finds the start in the skipped lines; its first group is the time."
+)
+@click.option(
+    "--start-format", default="iso", show_default=True, help="Format of the start time, as for --time-format."
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Zone of times without an offset.")
+@click.option("--encoding", default="utf-8", show_default=True)
+@click.option("--member", default=None, help="The file inside a zip of several.")
+@click.option("--speed", type=_Speed(), default="1", show_default=True, help="1 is real time; N times faster; max.")
+@click.option(
+    "--original-time", is_flag=True, help="Keep the recorded times: stored as history, not judged. Over HTTP."
+)
+@click.option("--run-id", default=None, help="Id of the run, with --original-time; the file's name by default.")
+@click.option("--via", type=click.Choice(["mqtt", "http"]), default=None, help="mqtt by default; http for history.")
+@click.option("--http-url", default=None, help="Address of the HTTP gateway; from the settings by default.")
+@click.option("--api-key", envvar="RISKSTREAM_API_KEY", default=None, help="API key of the HTTP gateway.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def send(
+    files: tuple[Path, ...],
+    kind: str,
+    sensor_id: str,
+    columns: tuple[str, ...],
+    fields: tuple[str, ...],
+    skip_lines: int,
+    delimiter: str | None,
+    missing: tuple[float, ...],
+    time_column: str | None,
+    time_format: str,
+    start_time: str | None,
+    start_time_regex: str | None,
+    start_format: str,
+    timezone: str,
+    encoding: str,
+    member: str | None,
+    speed: float,
+    original_time: bool,
+    run_id: str | None,
+    via: str | None,
+    http_url: str | None,
+    api_key: str | None,
+    format_: str,
+) -> None:
+    """Play recorded FILES (text, zip or gzip) as one device would, moved to now.
+
+    Several files are one series: the time between them stays as it was. The newest reading ends up at now; what is
+    older than the kind's max_delay_s when sent is stored as late and not judged, and is told before it is sent.
+
+    \b
+    Examples:
+      riskstream send bridge_strain_lowering_01_100hz.csv.zip bridge_strain_lowering_02_100hz.csv.zip \\
+          --kind bridge_strain --sensor REC-STRAIN-LOWERING --column 'strain_ue=DMS_CN (um/m)' \\
+          --time-format '%Y-%d-%m %H:%M:%S.%f' --speed max
+      riskstream send methane_release_02_path1.txt --kind gas_concentration --sensor REC-METHANE \\
+          --skip-lines 13 --time-format elapsed --start-time-regex '(\\d\\d/\\d\\d/\\d{4} .*)' \\
+          --start-format '%d/%m/%Y %H:%M:%S.%f' --field methane_lel=CH4vmr_ppmv/500 --missing -65.536 --speed 60
+      riskstream send surface_water_level.csv --kind water_level --sensor REC-SURFACE-WATER \\
+          --column level_m=River --original-time
+
+    \b
+    Exit status: 0 every reading was answered, 1 some were not or sending failed, 2 an option or a file is wrong.
+    """
+    from riskstream.devices.archive import RecordingError
+    from riskstream.devices.player import late_when_sent, play_series
+    from riskstream.devices.recording import join, read_recording
+    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar
+    from riskstream.devices.transport import TransportError
+    from runtime.settings import SettingsError, load_settings
+    from schemas.kinds import KindError, load_kinds
+
+    if original_time and via == "mqtt":
+        raise click.UsageError("--original-time goes over HTTP only: MQTT has no place for the mode; use --via http")
+    way = via or ("http" if original_time else "mqtt")
+    try:
+        kinds = load_kinds(*load_settings().kinds_dirs)
+        if kind not in kinds:
+            raise click.UsageError(f"unknown kind {kind!r}; allowed: {', '.join(kinds)}")
+        layout = _layout(
+            columns, fields, skip_lines, delimiter, missing, time_column, time_format, start_time, start_time_regex,
+            start_format, timezone, encoding, member,
+        )  # fmt: skip
+        endpoints = endpoints_of_settings(http_url, api_key)
+        series = join([read_recording(path, kinds[kind], layout) for path in files])
+    except (SettingsError, KindError, RecordingError) as error:
+        raise click.UsageError(str(error)) from error
+    if not len(series):
+        raise click.UsageError(f"no row has a value for every field that {kind} needs: {series.skipped} were skipped")
+    if series.skipped:
+        click.echo(f"{series.skipped:,} rows without a value are skipped", err=True)
+    late = 0 if original_time else late_when_sent(series, kinds[kind], speed)
+    if late:
+        click.echo(
+            f"{late:,} of {len(series):,} readings will be older than the {kinds[kind].max_delay_s:g} s "
+            f"(max_delay_s) of {kind} when sent: stored as late, not judged. A lower --speed makes them younger, --original-time sends "
+            "them as history",
+            err=True,
+        )
+    with progress_bar(f"{files[0].name} → {sensor_id}") as show:
+        try:
+            counts = play_series(
+                series,
+                kinds[kind],
+                sensor_id,
+                _transport(way, endpoints, run_id or f"send-{_slug(files[0].name)}" if original_time else None),
+                way,
+                speed=float("inf") if original_time else speed,
+                move=not original_time,
+                on_progress=show,
+            )
+        except TransportError as error:
+            raise click.ClickException(str(error)) from error
+    print_counts(counts, format_)
+    sys.exit(1 if counts.unanswered else 0)
+
+
+def _transport(way: str, endpoints: Endpoints, run_id: str | None) -> Transport:
+    from riskstream.devices.http import HttpTransport
+    from riskstream.devices.mqtt import MqttTransport
+
+    if way == "mqtt":
+        import os
+        import time
+
+        client_id = f"riskstream-send-{os.getpid()}-{time.time_ns():x}"
+        return MqttTransport(endpoints, client_id=client_id, connections=1)
+    headers = {"Riskstream-Mode": "history", "Riskstream-Run-Id": run_id} if run_id else None
+    # one connection: posts of one device stay in order
+    return HttpTransport(endpoints, headers=headers, connections=1)
+
+
+def _layout(
+    columns: tuple[str, ...],
+    fields: tuple[str, ...],
+    skip_lines: int,
+    delimiter: str | None,
+    missing: tuple[float, ...],
+    time_column: str | None,
+    time_format: str,
+    start_time: str | None,
+    start_time_regex: str | None,
+    start_format: str,
+    timezone: str,
+    encoding: str,
+    member: str | None,
+) -> Layout:
+    """Raises click.UsageError."""
+    from zoneinfo import ZoneInfo
+
+    from riskstream.devices.recording import Layout
+
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise click.UsageError(f"--timezone {timezone!r} is not an IANA time zone such as Asia/Shanghai") from None
+    return Layout(
+        fields=_expressions(columns, fields),
+        skip_lines=skip_lines,
+        time_column=time_column,
+        time_format=time_format,
+        start_time=start_time,
+        start_regex=start_time_regex,
+        start_format=start_format,
+        missing=missing,
+        delimiter=delimiter,
+        zone=zone,
+        encoding=encoding,
+        member=member,
+    )
+
+
+def _expressions(columns: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, Expression]:
+    from riskstream.devices.expression import ExpressionError, column_expression, parse_expression
+
+    result: dict[str, Expression] = {}
+    for option, pairs in (("--column", columns), ("--field", fields)):
+        for pair in pairs:
+            name, equals, text = pair.partition("=")
+            name, text = name.strip(), text.strip()
+            if not equals or not name or not text:
+                raise click.UsageError(f"{option} {pair!r}: allowed is FIELD=… such as level_m=River")
+            if name in result:
+                raise click.UsageError(f"{option} {pair!r}: {name} is mapped twice")
+            try:
+                result[name] = column_expression(text) if option == "--column" else parse_expression(text)
+            except ExpressionError as error:
+                raise click.UsageError(f"{option} {pair!r}: {error}") from error
+    return result
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80]
