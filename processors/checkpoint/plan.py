@@ -15,9 +15,6 @@ from schemas.wire import DecodeError, RecordCodec, SchemaStore
 
 log = logging.getLogger(__name__)
 
-CHUNK_SLOTS = 32
-"""Slots of a chunk: with the shipped rules some 100 KB, far below the largest message of 1 MB."""
-
 _SUBJECT = "checkpoints-value"
 _CODEC = RecordCodec(SchemaStore({_SUBJECT: record_schema("checkpoint")}), _SUBJECT)
 

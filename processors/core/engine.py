@@ -35,6 +35,10 @@ from schemas.records import Signal
 from schemas.registry import Snapshot
 
 
+CHUNK_SLOTS = 32
+"""Slots of a chunk of state: with the shipped rules some 100 KB, far below Kafka's largest message of 1 MB."""
+
+
 @dataclass(slots=True)
 class Counts(Refused):
     """Readings so far, by what became of them; `without_value`: by rule, judged readings at which it had no value."""
@@ -83,6 +87,7 @@ class Engine:
         self._scales = {f.name: Scale(f.resolution) for f in kind.fields}
         self._windows = Windows(self._columns, {key for rule in self.rules for key in rule.needs.windows}, self._scales)
         self._machines = [Machine(self._columns, rule) for rule in self.rules]
+        self._changed_chunks: set[int] = set()
 
     def set_registry(self, snapshot: Snapshot) -> None:
         """Follow another version of the registry from here on.
@@ -92,6 +97,7 @@ class Engine:
         """
         self._sensors.set_registry(snapshot)
         self._windows.set_periods(np.arange(len(self._sensors)), self._sensors.periods_ms())
+        self._changed_chunks.update(range(-(-len(self) // CHUNK_SLOTS)))
 
     def process(self, batch: Batch, offset: int, log_time: int) -> list[Signal]:
         """Judge a batch; its signals in log order, those of one reading in the order of the rules.
@@ -110,6 +116,7 @@ class Engine:
             return []
         run = "" if batch.mode is Mode.LIVE else f"{batch.mode}/{batch.run_id}"
         rows, slots = self._judged_rows(batch, run)
+        self._changed_chunks.update(np.unique(slots // CHUNK_SLOTS).tolist())
         found: list[tuple[int, int, Signal]] = []
         if len(rows):
             times = batch.observed_at[rows]
@@ -225,6 +232,12 @@ class Engine:
             for machine in self._machines
         }
         return State(first, self._sensors.keys[first:last], self._columns.export(first, last), tracks)
+
+    def changed_states(self, *, everything: bool = False) -> list[State]:
+        """State of the chunks (ranges of `CHUNK_SLOTS` slots) that changed since the last call, or of all."""
+        chunks = range(-(-len(self) // CHUNK_SLOTS)) if everything else sorted(self._changed_chunks)
+        self._changed_chunks.clear()
+        return [self.export(n * CHUNK_SLOTS, min((n + 1) * CHUNK_SLOTS, len(self))) for n in chunks]
 
     def restore(self, state: State) -> None:
         """Put exported state back into a new engine of the same registry version, ranges in ascending order.
