@@ -144,7 +144,7 @@ def load_settings() -> Settings:
 
 
 # read by others than the services: the config file's name, and what tests and tools look at
-_OTHER = {PREFIX + name for name in ("CONFIG", "HOME", "CACHE", "RECORDINGS")}
+_OTHER = {PREFIX + name for name in ("CONFIG", "HOME", "CACHE", "RECORDINGS", "API_KEY")}
 
 
 def _explain(error: Any) -> str:
