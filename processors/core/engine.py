@@ -34,7 +34,6 @@ from schemas.levels import Level
 from schemas.records import Signal
 from schemas.registry import Snapshot
 
-
 CHUNK_SLOTS = 32
 """Slots of a chunk of state: with the shipped rules some 100 KB, far below Kafka's largest message of 1 MB."""
 
