@@ -112,9 +112,10 @@ def _read_texts(column: Sequence[str]) -> tuple[NDArray[np.int64], dict[int, str
             times = read
         else:
             times[rows] = read
-    if not left:
-        left = np.flatnonzero((times < EARLIEST_MS) | (times > LATEST_MS)).tolist()
-    return _one_by_one(column, left, times)
+    # rows that were not read have time 0, and so are among the doubtful ones
+    times[left] = 0
+    doubtful = np.flatnonzero((times < EARLIEST_MS) | (times > LATEST_MS))
+    return _one_by_one(column, doubtful.tolist(), times)
 
 
 _TIME_OF_DAY = np.array([36_000_000, 3_600_000, 0, 600_000, 60_000, 0, 10_000, 1_000], np.int64)

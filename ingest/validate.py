@@ -120,6 +120,8 @@ def judge(layout: Layout, typed: Typed, known: KnownSensors, received_at: int) -
 def _reject_strangers(
     layout: Layout, ids: Sequence[str], strangers: NDArray[np.intp], known: KnownSensors, verdicts: Verdicts
 ) -> None:
+    nameless = [row for row in strangers.tolist() if not ids[row]]  # a run may name no sensor
+    verdicts.reject(nameless, Reason.MISSING_FIELD, lambda _: "sensor_id is missing")
     elsewhere = {row: known.kind_elsewhere(ids[row]) for row in strangers.tolist()}
     unknown = [row for row, kind in elsewhere.items() if kind is None or kind == layout.kind.name]
     wrong = [row for row, kind in elsewhere.items() if kind is not None and kind != layout.kind.name]

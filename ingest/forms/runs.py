@@ -20,6 +20,7 @@ from ingest.times import read_time
 from schemas.reasons import Reason
 
 MAX_RATE_HZ = 1000.0
+MAX_SPAN_MS = 30 * 365 * 86_400_000
 _KINDS_OF_JSON = {dict: "an object", str: "a text", bool: "true or false", list: "an array", type(None): "null"}
 
 
@@ -143,7 +144,7 @@ def _times(start: Any, rate: Any, count: int) -> NDArray[np.int64]:
     except ValueError as error:
         raise UnreadableError(str(error), Reason.BAD_TIME) from error
     span = (count - 1) * (1000.0 / rate)
-    if not span < 1e12:
+    if not span < MAX_SPAN_MS:
         raise UnreadableError(f"{count} samples at {rate:g} Hz last longer than 30 years", Reason.WRONG_LENGTH)
     steps: NDArray[np.int64] = np.rint(np.arange(count) * (1000.0 / rate)).astype(np.int64)
     return steps + first
