@@ -80,6 +80,7 @@ def shipments(lane: Lane, gateway: str, source: str, most: int) -> Iterator[Ship
             observed_at=observed_at[start:end],
             late=late[start:end],
             values={name: column[start:end] for name, column in values.items()},
+            registry_version=lane.known.registry.version,
         )
         value = encode_batch(lane.kind, batch)
         if len(value) > MAX_BATCH_BYTES and end - start > 1:

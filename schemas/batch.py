@@ -41,6 +41,7 @@ class Batch:
 
     `received_at` is when the gateway received the oldest of them and `observed_at` when each was measured, both in ms
     since 1970 UTC. `sensor` indexes `sensor_ids`. `values` has each field of the kind; NaN is "not measured".
+    `registry_version` is the registry that the gateway knew: whoever judges the batch knows at least that one.
     """
 
     kind: str
@@ -54,16 +55,17 @@ class Batch:
     observed_at: NDArray[np.int64]
     late: NDArray[np.bool_]
     values: dict[str, NDArray[np.float64]]
+    registry_version: int = 0
 
     def __len__(self) -> int:
         return len(self.observed_at)
 
 
-def empty_batch(kind: Kind, gateway: str, source: str, received_at: int) -> Batch:
+def empty_batch(kind: Kind, gateway: str, source: str, received_at: int, registry_version: int = 0) -> Batch:
     """A batch of no readings, as control records carry."""
     return Batch(
         kind.name, gateway, source, Mode.LIVE, "", received_at, [], np.empty(0, np.int32), np.empty(0, np.int64),
-        np.empty(0, np.bool_), {field.name: np.empty(0) for field in kind.fields},
+        np.empty(0, np.bool_), {field.name: np.empty(0) for field in kind.fields}, registry_version,
     )  # fmt: skip
 
 
@@ -96,6 +98,7 @@ def batch_schema(kind: Kind) -> dict[str, Any]:
              "doc": "live is judged, exercise is judged and marked, history is stored and not judged."},
             {"name": "run_id", "type": "string", "default": "", "doc": "The run of a replay, requeue or exercise."},
             {"name": "received_at", "type": _TIME, "doc": "When the gateway received the oldest reading of the batch."},
+            {"name": "registry_version", "type": "int", "default": 0, "doc": "Version of the registry that the gateway knew."},
             column("sensor_ids", "string", "The batch's sensors, each once."),
             column("sensor", "int", "Of each reading: index into sensor_ids."),
             column("observed_at", _TIME, "Of each reading: when it was measured."),
@@ -125,6 +128,7 @@ def encode_batch(kind: Kind, batch: Batch) -> bytes:
         arrays.write_long(_MODES.index(batch.mode)),
         arrays.write_string(batch.run_id),
         arrays.write_long(batch.received_at),
+        arrays.write_long(batch.registry_version),
         arrays.write_strings(batch.sensor_ids),
         arrays.write_longs(batch.sensor),
         arrays.write_longs(batch.observed_at),
@@ -180,6 +184,7 @@ class BatchCodec:
             np.array([_milliseconds(t) for t in record["observed_at"]], np.int64),
             _or_none(np.array(record["late"], np.bool_), count, np.bool_(False)),
             {f.name: _or_none(np.array(record[f.name], np.float64), count, np.float64("nan")) for f in kind.fields},
+            record["registry_version"],
         )  # fmt: skip
 
 
@@ -191,6 +196,7 @@ def _decode_current(kind: Kind, body: memoryview) -> Batch:
         raise DecodeError(f"mode {mode} is not one of {', '.join(_MODES)}")
     run_id, at = arrays.read_string(body, at)
     received_at, at = arrays.read_long(body, at)
+    registry_version, at = arrays.read_long(body, at)
     sensor_ids, at = arrays.read_strings(body, at)
     sensor, at = arrays.read_longs(body, at)
     observed_at, at = arrays.read_longs(body, at)
@@ -204,7 +210,7 @@ def _decode_current(kind: Kind, body: memoryview) -> Batch:
     late = _or_none(late, len(observed_at), np.bool_(False))
     return Batch(
         kind.name, gateway, source, Mode(_MODES[mode]), run_id, received_at, sensor_ids, sensor.astype(np.int32),
-        observed_at, late, values,
+        observed_at, late, values, registry_version,
     )  # fmt: skip
 
 

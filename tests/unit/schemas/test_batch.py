@@ -36,11 +36,12 @@ def make_batch(count: int = 3, *, late: bool = False, temperature: bool = True) 
             if temperature
             else np.full(count, np.nan),
         },
+        registry_version=4,
     )
 
 
 def assert_same(one: Batch, other: Batch) -> None:
-    for name in ("kind", "gateway", "source", "mode", "run_id", "received_at", "sensor_ids"):
+    for name in ("kind", "gateway", "source", "mode", "run_id", "received_at", "sensor_ids", "registry_version"):
         assert getattr(one, name) == getattr(other, name)
     for name in ("sensor", "observed_at", "late"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
