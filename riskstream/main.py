@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("riskstream.alerts:alerts", "Alerts: list them, show one with its evidence, watch them come."),
     "rejected": ("riskstream.rejected:rejected", "Readings that were rejected, and why."),
     "registry": ("riskstream.registry:registry", "Sensors and assets: import new versions, export any version."),
+    "keys": ("riskstream.keys:keys", "API keys of the HTTP gateway: make one, list a file's."),
+    "rules": ("riskstream.rules:rules", "Rules: check them, play their tests, show what they say."),
     "simulate": ("riskstream.simulate:simulate", "Play a believable city over real MQTT and HTTP."),
     "send": ("riskstream.send:send", "Play a recorded file as a device would."),
 }

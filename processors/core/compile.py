@@ -62,11 +62,13 @@ def compile_rule(
         value_text=definition.value or "",
         thresholds=compiler.thresholds(),
         when=compiler.conditions("when", definition.when),
+        when_texts={str(word): text for word, text in (definition.when or {}).items()},
         also=compiler.conditions("and", definition.and_),
         ladder=Ladder(
             tuple((level_of(w).value, definition.hold(w)) for w in definition.levels()), definition.clear.for_
         ),
         clear=compiler.clear(),
+        clear_text=_clear_text(definition),
         evidence={
             name: compiler.number(("evidence", name), text, may_miss=True) for name, text in definition.evidence.items()
         },
@@ -75,6 +77,16 @@ def compile_rule(
     )
     compiler.needs.optional -= compiler.needs.attributes
     return rule
+
+
+def _clear_text(definition: RuleDefinition) -> str:
+    given = definition.clear
+    parts = [f"{name.replace('_', ' ')} {text}" for name in COMPARISONS if (text := getattr(given, name)) is not None]
+    if given.inside is not None:
+        parts.append(f"from {given.inside[0]} to {given.inside[1]}")
+    if given.when is not None:
+        parts.append(given.when)
+    return f"{' and '.join(parts) or 'no level holds'}, for {given.for_}"
 
 
 def _where(definition: RuleDefinition) -> Where:

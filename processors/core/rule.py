@@ -12,6 +12,7 @@ from processors.core.arrays import Bools
 from processors.core.expression.check import Needs
 from processors.core.expression.evaluate import ConditionFunction, Frame, NumberFunction, Value
 from processors.core.levels import Ladder
+from schemas.levels import LEVELS
 from schemas.registry import Sensor
 
 COMPARISONS = {
@@ -88,9 +89,11 @@ class Rule:
     value_text: str
     thresholds: tuple[Threshold, ...]
     when: Mapping[int, ConditionFunction]
+    when_texts: Mapping[str, str]
     also: Mapping[int, ConditionFunction]
     ladder: Ladder
     clear: Clear | None
+    clear_text: str
     evidence: Mapping[str, NumberFunction]
     file: str
     line: int
@@ -98,6 +101,10 @@ class Rule:
     @property
     def levels(self) -> tuple[int, ...]:
         return tuple(level for level, _ in self.ladder.rises)
+
+    @property
+    def level_words(self) -> tuple[str, ...]:
+        return tuple(LEVELS[level - 1].word for level in self.levels)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from schemas.records import Signal
 from tests.unit.processors.core.reference import Reference
 from tests.unit.processors.core.support import KIND, batch, compiled, registry
 
-EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "200"))
 
 RULES = compiled("""
 - {id: t.mean, value: "mean(a, 60s)", above: {blue: 2, yellow: 4, red: 6}, for: 20s, clear: {below: 1.5, for: 30s}}

@@ -1,0 +1,234 @@
+"""`riskstream rules check|test|show`: the rules that readings are judged by."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from processors.core.rule import Rule
+    from processors.rule_tests import Played
+    from processors.ruleset import RuleError, RuleSet
+    from schemas.kinds import Kind
+
+EXIT_FAILED = 1
+EXIT_BAD_RULES = 2
+
+_paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+_format = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+@click.group()
+def rules() -> None:
+    """Rules: check them, play their tests, show what they say."""
+
+
+@rules.command()
+@_paths
+@_format
+def check(paths: tuple[Path, ...], format_: str) -> None:
+    """Check rule files and folders (by default those that the processor uses), and say what their tests lack.
+
+    Exit status 0: the rules are good; 2: they are not.
+
+    \b
+    Examples:
+      riskstream rules check
+      riskstream rules check my-rules/ processors/rules/gas.yaml
+    """
+    found, kinds = _load(paths, format_)
+    lacks = _lacking(paths, found, kinds, format_)
+    if format_ == "json":
+        click.echo(json.dumps({"rules": [rule.id for rule in found], "faults": [], "untested": lacks}, indent=2))
+        return
+    for rule_id, what in lacks.items():
+        click.echo(f"warning: {rule_id}: {what}", err=True)
+    click.echo(f"{len(found)} rules are good")
+
+
+@rules.command()
+@_paths
+@click.option("--rule", "only", default="*", show_default=True, help="Only stories of rules whose id matches.")
+@click.option("--verbose", "-v", is_flag=True, help="Also name the stories that pass.")
+@_format
+def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> None:
+    """Play the stories in the *.test.yaml files beside the rules; one line a failure with what was expected and got.
+
+    Exit status 0: all pass; 1: some fail; 2: the rules or tests cannot be read.
+
+    \b
+    Examples:
+      riskstream rules test
+      riskstream rules test --rule 'gas.*' -v
+    """
+    from fnmatch import fnmatchcase
+
+    found, kinds = _load(paths, format_)
+    played = [story for story in _play(paths, found, kinds, format_) if fnmatchcase(story.outcome.case.rule, only)]
+    failed = [story for story in played if not story.outcome.passed]
+    if format_ == "json":
+        click.echo(json.dumps([_as_json(story) for story in played], indent=2, ensure_ascii=False))
+    else:
+        for story in failed:
+            click.echo(
+                f"{_place(story)}: {story.outcome.case.rule}: {story.outcome.case.name}: {story.outcome.problem}"
+            )
+        if sys.stdout.isatty() or verbose:
+            _print_table(played)
+        click.echo(f"{len(played) - len(failed)} of {len(played)} stories pass")
+    if failed:
+        sys.exit(EXIT_FAILED)
+
+
+@rules.command()
+@click.argument("pattern", default="*")
+@_format
+def show(pattern: str, format_: str) -> None:
+    """Show the rules whose id matches PATTERN: what they compare, for whom, and why.
+
+    \b
+    Examples:
+      riskstream rules show
+      riskstream rules show 'flood.*'
+      riskstream rules show gas.pressure.low --format json
+    """
+    from fnmatch import fnmatchcase
+
+    found, _ = _load((), format_)
+    chosen = [rule for rule in found if fnmatchcase(rule.id, pattern)]
+    if not chosen:
+        click.echo(f"no rule matches {pattern!r}; rules: {', '.join(rule.id for rule in found)}", err=True)
+        sys.exit(EXIT_FAILED)
+    if format_ == "json":
+        click.echo(json.dumps([_summary(rule) for rule in chosen], indent=2, ensure_ascii=False))
+        return
+    for number, rule in enumerate(chosen):
+        if number:
+            click.echo()
+        for key, value in _summary(rule).items():
+            lines = [f"{name}: {text}" for name, text in value.items()] if isinstance(value, dict) else [str(value)]
+            for position, line in enumerate(lines):
+                click.echo(f"{key if position == 0 else '':<12} {line}")
+
+
+def _load(paths: tuple[Path, ...], format_: str) -> tuple[RuleSet, Mapping[str, Kind]]:
+    from processors.ruleset import TEST_SUFFIX, RuleError, load_rules
+    from runtime.settings import load_settings
+    from schemas.departments import load_departments
+    from schemas.kinds import load_kinds
+
+    settings = load_settings()
+    kinds = load_kinds(*settings.kinds_dirs)
+    default = [settings.rules_dir] if settings.rules_dir else None
+    # a test file named alone is played with the rules beside it
+    given = [
+        p.with_name(p.name.removesuffix(TEST_SUFFIX) + ".yaml") if p.name.endswith(TEST_SUFFIX) else p for p in paths
+    ]
+    try:
+        return load_rules(given or default, kinds, load_departments(settings.departments_file)), kinds
+    except RuleError as error:
+        _refuse(error, format_)
+
+
+def _play(paths: tuple[Path, ...], found: RuleSet, kinds: Mapping[str, Kind], format_: str) -> list[Played]:
+    from processors.rule_tests import play_tests
+    from processors.ruleset import RuleError
+    from runtime.settings import load_settings
+
+    rules_dir = load_settings().rules_dir
+    default = [rules_dir] if rules_dir else None
+    try:
+        return list(play_tests(list(paths) or default, found, kinds))
+    except RuleError as error:
+        _refuse(error, format_)
+
+
+def _lacking(paths: tuple[Path, ...], found: RuleSet, kinds: Mapping[str, Kind], format_: str) -> dict[str, str]:
+    from processors.rule_tests import untested
+
+    return untested(found, _play(paths, found, kinds, format_))
+
+
+def _refuse(error: RuleError, format_: str) -> NoReturn:
+    if format_ == "json":
+        faults = [
+            {"file": f.file, "line": f.line, "column": f.column, "field": f.field, "message": f.message}
+            for f in error.faults
+        ]
+        click.echo(json.dumps({"faults": faults}, indent=2, ensure_ascii=False))
+    for fault in error.faults:
+        click.echo(str(fault), err=True)
+    sys.exit(EXIT_BAD_RULES)
+
+
+def _place(story: Played) -> str:
+    return f"{story.file}:{story.line}"
+
+
+def _as_json(story: Played) -> dict[str, object]:
+    from processors.core.cases import describe
+
+    outcome = story.outcome
+    return {
+        "place": _place(story),
+        "rule": outcome.case.rule,
+        "name": outcome.case.name,
+        "passed": outcome.passed,
+        "expected": [str(expectation) for expectation in outcome.case.expect],
+        "got": [describe(signal) for signal in outcome.signals],
+        "problem": outcome.problem,
+    }
+
+
+def _print_table(played: list[Played]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from processors.core.cases import describe
+
+    colours = {"blue": "blue", "yellow": "yellow", "orange": "dark_orange", "red": "red", "cleared": "green"}
+    table = Table("rule", "story", "signals", "")
+    for story in played:
+        outcome = story.outcome
+        signals = [describe(signal) for signal in outcome.signals]
+        coloured = [f"[{colours[text.split()[-1]]}]{text}[/]" for text in signals]
+        verdict = "[green]pass[/]" if outcome.passed else "[red]FAIL[/]"
+        table.add_row(outcome.case.rule, outcome.case.name, ", ".join(coloured) or "[dim]none[/]", verdict)
+    Console().print(table)
+
+
+def _summary(rule: Rule) -> dict[str, object]:
+    from processors.core.levels import Ladder
+    from schemas.levels import LEVELS
+
+    def words(ladder: Ladder) -> dict[str, str]:
+        return {LEVELS[level - 1].word: str(hold) for level, hold in ladder.rises}
+
+    levels: dict[str, str] = {}
+    for threshold in sorted(rule.thresholds, key=lambda t: -t.level):
+        word = LEVELS[threshold.level - 1].word
+        text = f"{threshold.comparison.replace('_', ' ')} {threshold.text}"
+        levels[word] = f"{levels[word]} or {text}" if word in levels else text
+    summary: dict[str, object] = {
+        "rule": rule.id,
+        "title": dict(rule.title),
+        "standard": f"{rule.standard}, version {rule.version}",
+        "kind": rule.kind,
+        "value": rule.value_text,
+        "levels": levels,
+        "when": dict(rule.when_texts),
+        "for": words(rule.ladder),
+        "clear": rule.clear_text,
+        "departments": ", ".join(rule.departments),
+        "advice": dict(rule.advice),
+        "source": rule.source,
+        "confidence": rule.confidence,
+        "file": f"{rule.file}:{rule.line}",
+    }
+    return {key: value for key, value in summary.items() if value}
