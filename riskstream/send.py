@@ -143,8 +143,8 @@ def send(
     if late:
         click.echo(
             f"{late:,} of {len(series):,} readings will be older than the {kinds[kind].max_delay_s:g} s "
-            f"(max_delay_s) of {kind} when sent: stored as late, not judged. A lower --speed makes them younger, --original-time sends "
-            "them as history",
+            f"(max_delay_s) of {kind} when sent: stored as late, not judged. A lower --speed makes them younger, "
+            "--original-time sends them as history",
             err=True,
         )
     with progress_bar(f"{files[0].name} → {sensor_id}") as show:
