@@ -64,7 +64,12 @@ class _Speed(click.ParamType):
     "--original-time", is_flag=True, help="Keep the recorded times: stored as history, not judged. Over HTTP."
 )
 @click.option("--run-id", default=None, help="Id of the run, with --original-time; the file's name by default.")
-@click.option("--via", type=click.Choice(["mqtt", "http"]), default=None, help="mqtt by default; http for history.")
+@click.option(
+    "--via",
+    type=click.Choice(["mqtt", "http"]),
+    default=None,
+    help="mqtt by default; http for --speed max, where the order matters, and for history.",
+)
 @click.option("--http-url", default=None, help="Address of the HTTP gateway; from the settings by default.")
 @click.option("--api-key", envvar="RISKSTREAM_API_KEY", default=None, help="API key of the HTTP gateway.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -122,7 +127,8 @@ def send(
 
     if original_time and via == "mqtt":
         raise click.UsageError("--original-time goes over HTTP only: MQTT has no place for the mode; use --via http")
-    way = via or ("http" if original_time else "mqtt")
+    # messages of one device may overtake each other between the gateway's MQTT sessions, posts of one connection cannot
+    way = via or ("http" if original_time or speed == float("inf") else "mqtt")
     try:
         kinds = load_kinds(*load_settings().kinds_dirs)
         if kind not in kinds:

@@ -85,10 +85,10 @@ def test_a_quiet_day_keeps_clear_of_every_threshold(city, quiet_day):
 
 
 def test_a_quiet_night_is_quiet_for_the_loggers(city):
-    night = simulate(city, 1.5, from_ms=MIDNIGHT + 2 * HOUR, rate=20.0)
+    night = simulate(city, 1.5, from_ms=MIDNIGHT + 2 * HOUR, rate=20.0, step_ms=HOUR // 4)
     noise, loggers = column(city, night, "water_leak_acoustics", "noise_db")
     assert (noise - attribute(loggers, "floor_db")).max() < 12
-    day = simulate(city, 1.5, from_ms=MIDNIGHT + 9 * HOUR, rate=20.0)
+    day = simulate(city, 1.5, from_ms=MIDNIGHT + 9 * HOUR, rate=20.0, step_ms=HOUR // 4)
     louder, loggers = column(city, day, "water_leak_acoustics", "noise_db")
     assert (louder - attribute(loggers, "floor_db")).mean() > 12
 
