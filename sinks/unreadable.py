@@ -42,7 +42,7 @@ class Limit:
         if bad and self.bad >= _FEWEST and self.bad > self.share * self.seen:
             raise SinkStoppedError(
                 f"{self.bad} of the last {self.seen} records of {self.topic} could not be decoded, which is more than "
-                f"RISKSTREAM_REJECTED_SHARE_LIMIT ({self.share:g}): nothing of them was stored or passed over; "
+                f"RISKSTREAM_REJECTED_SHARE_LIMIT ({self.share:g}): it stops rather than pass over the whole topic; "
                 "does this version know the schema of whoever writes there?"
             )
 

@@ -93,7 +93,7 @@ def test_the_prompt_takes_queries_of_several_lines(space: Space, tmp_path: Path)
         assert "42" in seen.split("answer;")[1]
         wait_until(lambda: shows("") and seen.count("sql> ") == 2, "the next prompt")
         os.write(ours, b"SELEC;\n")
-        wait_until(lambda: shows("SYNTAX_ERROR") and seen.count("sql> ") == 3, "the error, and the next prompt")
+        wait_until(lambda: shows("UNKNOWN_IDENTIFIER") and seen.count("sql> ") == 3, "the error, and the next prompt")
         os.write(ours, b"\\q\n")
         assert process.wait(10) == 0
     finally:
