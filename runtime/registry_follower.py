@@ -20,6 +20,8 @@ from schemas.wire import DecodeError
 
 log = logging.getLogger(__name__)
 
+_KEPT_VERSIONS = 16
+
 
 class RegistryReader:
     """Pure part: records of both topics in, snapshots out; a version counts when both topics have its marker."""
@@ -58,6 +60,8 @@ class RegistryFollower:
         self._settings = settings
         self._on_change = on_change
         self._snapshot = EMPTY
+        self._versions = {EMPTY.version: EMPTY}
+        self._arrived = threading.Condition()
         self._caught_up = threading.Event()
         self._stop = threading.Event()
         self._problem: str | None = "not started"
@@ -75,6 +79,12 @@ class RegistryFollower:
     def snapshot(self) -> Snapshot:
         """The newest whole version; the empty one (version 0) before the first import."""
         return self._snapshot
+
+    def at_least(self, version: int) -> Snapshot:
+        """The snapshot of that version, or of the next newer one that is kept; waits until one has been read."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: max(self._versions) >= version)
+            return self._versions[min(number for number in self._versions if number >= version)]
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until everything that stood in the topics has been read; False if it took longer than `timeout` s."""
@@ -118,7 +128,9 @@ class RegistryFollower:
             for message in consumer.consume(500, timeout=0.2):
                 error = message.error()
                 if error is None:
-                    newest = reader.feed(self._names[message.topic()], message.value(), message.headers()) or newest
+                    snapshot = reader.feed(self._names[message.topic()], message.value(), message.headers())
+                    if snapshot is not None:
+                        newest = self._keep(snapshot)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     at_end.add(message.topic())
                 elif not error.retriable():
@@ -127,6 +139,12 @@ class RegistryFollower:
             if len(at_end) == len(self._names):
                 self._apply(newest)
                 self._caught_up.set()
+
+    def _keep(self, snapshot: Snapshot) -> Snapshot:
+        with self._arrived:
+            self._versions = dict(list(self._versions.items())[-_KEPT_VERSIONS:]) | {snapshot.version: snapshot}
+            self._arrived.notify_all()
+        return snapshot
 
     def _apply(self, snapshot: Snapshot) -> None:
         if snapshot.version > self._snapshot.version:

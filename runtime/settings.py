@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(12, description="Partitions of a new readings topic.")
     replication: Annotated[int, Field(ge=1, le=9)] = Field(1, description="Replication factor of a new topic.")
 
+    checkpoint_s: Annotated[float, Field(gt=0, le=600)] = Field(5, description="How often a processor saves its state.")
+
     mqtt_host: str = "127.0.0.1"
     mqtt_port: Port = 1883
     mqtt_username: str = ""

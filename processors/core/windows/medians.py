@@ -96,14 +96,11 @@ def _median_with(others: Floats, number: Slots, which: Slots, mean: Floats) -> F
     With an even number of others, the median is `mean` held between the middle two; with an odd number, half the sum
     of the middle one and of `mean` held between that one's neighbours.
     """
-    width = others.shape[1]
-    padded = np.full((len(others), width + 2), np.inf)
-    padded[:, 0] = -np.inf
-    padded[:, 1:-1] = others
-    padded[np.isnan(padded)] = np.inf
-    middle = number // 2 + 1  # with the padding in front: the upper of the middle two, or the middle one
+    middle = number // 2  # the upper of the middle two, or the middle one
     rows = np.arange(len(others))
-    below, at, above = padded[rows, middle - 1], padded[rows, middle], padded[rows, np.minimum(middle + 1, width + 1)]
+    below = np.where(middle > 0, others[rows, np.maximum(middle - 1, 0)], -np.inf)
+    at = np.where(middle < number, others[rows, middle], np.inf)
+    above = np.where(middle + 1 < number, others[rows, np.minimum(middle + 1, others.shape[1] - 1)], np.inf)
     odd = number % 2 == 1
     low, centre, high = below, at, np.where(odd, above, at)
     alone = np.where(odd, at, (below + at) / 2)
