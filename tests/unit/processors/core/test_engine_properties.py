@@ -109,7 +109,7 @@ def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
 ) -> None:
     log = readings_of(bursts)
     late = [data.draw(st.integers(0, 20)) == 0 for _ in range(2)]
-    flags = [late[0] and i % 17 == 3 or late[1] and i % 11 == 5 for i in range(len(log))]
+    flags = [(late[0] and i % 17 == 3) or (late[1] and i % 11 == 5) for i in range(len(log))]
     modes = data.draw(st.sampled_from([(Mode.LIVE,), (Mode.LIVE, Mode.EXERCISE), (Mode.LIVE, Mode.HISTORY)]))
     change_at = data.draw(st.integers(0, 2 * len(log)))  # mostly within the log, else never
     # a mode change and a registry change are points of the log, between batches in every cut
