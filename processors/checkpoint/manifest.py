@@ -54,13 +54,15 @@ def checksum(body: bytes) -> int:
     return zlib.crc32(body)
 
 
-def chunk_key(term: int, first: int, number: int) -> str:
-    """Two keys take turns, so that the chunks of the newest manifest stand until the next one does."""
-    return f"chunk/{term}/{first}/{number % 2}"
+def chunk_key(term: int, first: int, before: str | None) -> str:
+    """Two keys of a chunk take turns, so that what the newest manifest names stands until the next one does."""
+    turn = 1 if before is not None and before.endswith("/0") else 0
+    return f"chunk/{term}/{first}/{turn}"
 
 
-def manifest_key(term: int) -> str:
-    return f"manifest/{term}"
+def manifest_key(term: int, number: int) -> str:
+    """Two keys take turns: if a chunk of the newest checkpoint is damaged, the one before it may still be whole."""
+    return f"manifest/{term}/{number % 2}"
 
 
 CLAIM_KEY = "claim"

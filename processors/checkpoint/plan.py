@@ -51,7 +51,9 @@ class Writer:
         entries: list[Entry] = []
         for state in states:
             body = encode_chunk(state)
-            name = ChunkName(chunk_key(self.term, state.first, self._number), state.first, checksum(body))
+            before = self._chunks.get(state.first)
+            key = chunk_key(self.term, state.first, before.key if before else None)
+            name = ChunkName(key, state.first, checksum(body))
             self._chunks[state.first] = name
             entries.append((name.key, encode_part("chunk", self.term, self._number, body)))
         manifest = Manifest(
@@ -59,7 +61,7 @@ class Writer:
             chunks=tuple(self._chunks[first] for first in sorted(self._chunks)), **position,
         )  # fmt: skip
         value = encode_part("manifest", self.term, self._number, manifest.encode())
-        return entries, (manifest_key(self.term), value)
+        return entries, (manifest_key(self.term, self._number), value)
 
     def leftovers(self) -> list[Entry]:
         """Removals to write behind a delivered manifest."""
