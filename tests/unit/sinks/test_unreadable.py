@@ -16,6 +16,8 @@ def count_bad(limit: Limit, count: int) -> None:
 def test_a_few_bad_records_pass() -> None:
     limit = Limit("topic", 0.5)
     count_bad(limit, 19)
+    for _ in range(30):
+        limit.count(bad=False)
     for number in range(5000):
         limit.count(bad=number % 3 == 2)
 
