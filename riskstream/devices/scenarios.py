@@ -83,16 +83,16 @@ SCENARIOS: Mapping[str, Scenario] = _scenarios(
     ),
     Scenario(
         "support-settles",
-        "A bridge support settles: strain near mid-span moves by 115 µε within 5 minutes and stays. Raised: strain "
+        "A bridge support settles: strain near mid-span moves by 105 µε within 5 minutes and stays. Raised: strain "
         "shift blue, yellow, orange as the 10-minute mean follows; nothing at the ends of the bridge.",
         "bridge",
         1200,
-        (Effect("bridge_strain", "strain", 60, 300, add=115, radius_m=140),),
+        (Effect("bridge_strain", "strain", 60, 300, add=105, radius_m=140),),
     ),
     Scenario(
         "storm",
         "A cloudburst over the whole city: 4 mm a minute, a third of the underpasses and a fifth of the manholes fill, "
-        "the river rises 3 m. Raised: rain up to orange, underpass depth up to red, manholes up to orange or red, "
+        "the river rises 3 m. Raised: rain up to orange, underpass depth up to red, manholes up to red, "
         "river up to yellow.",
         "underpass",
         1200,

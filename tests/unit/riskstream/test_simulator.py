@@ -206,7 +206,7 @@ def test_support_settles(city):
         mine = late & (ids == sensor_id)
         thermal = a["alpha_ue_per_c"] * (values["temperature_c"][mine] - a["reference_c"])
         shift[sensor_id] = (values["strain_ue"][mine] - thermal).mean() - a["zero_ue"]
-    assert shift["BS-1-08"] > 95
+    assert shift["BS-1-08"] > 90
     assert shift["BS-1-01"] < 25
     assert max(value for sensor_id, value in shift.items() if not sensor_id.startswith("BS-1-")) < 15
 
