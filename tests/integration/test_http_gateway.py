@@ -17,7 +17,9 @@ import pytest
 from ingest.api_keys import new_key
 from runtime.settings import Settings
 from schemas.batch import Mode, batch_schema
+from schemas.reasons import Reason
 from schemas.wire import schema_id
+from tests.integration.docs_examples import DOCS, examples, run_example
 from tests.integration.gateways import (
     KINDS,
     Service,
@@ -276,3 +278,21 @@ def test_sigterm_drains_what_was_taken(settings: Settings, space: Space, tmp_pat
         assert service.process.wait(30) == 0
     assert acknowledged >= 2500
     assert len(published(settings).readings) >= acknowledged
+
+
+def test_the_examples_of_the_docs(settings: Settings, space: Space, tmp_path: Path) -> None:
+    key, line = new_key("docs")
+    file = tmp_path / "keys"
+    file.write_text(line)
+    with running("http-gateway", http_environment(space, HTTP_API_KEYS=str(file)), tmp_path) as service:
+        service.wait_ready()
+        environment = {"RISKSTREAM_URL": f"http://127.0.0.1:{service.http_port}", "RISKSTREAM_KEY": key}
+        pages = examples("http.md")
+        assert len(pages) == 7
+        for command, said in pages:
+            assert run_example(command, environment).strip() == said.strip()
+
+
+def test_the_docs_list_every_reason() -> None:
+    text = (DOCS / "http.md").read_text(encoding="utf-8")
+    assert [row for reason in Reason if (row := f"| `{reason.value}` | {reason.doc} |") not in text] == []

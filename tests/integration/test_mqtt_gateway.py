@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from runtime.settings import Settings
 from schemas.batch import Mode
+from tests.integration.docs_examples import examples, run_example
 from tests.integration.gateways import Service, make_ready, published, running, settings_of
 from tests.stack import Broker, Space, wait_until
 
@@ -66,6 +67,9 @@ def send(client: Client, topic: str, payload: bytes | str) -> None:
     client.publish(topic, payload, qos=1).wait_for_publish(10)
 
 
+TOPIC = "riskstream/v1/gas_pressure/GP-0001"
+
+
 def reading(at: int, pressure: float = 2.0) -> str:
     return json.dumps({"observed_at": at, "pressure_kpa": pressure})
 
@@ -94,8 +98,7 @@ def test_every_form_reaches_kafka(gateway: Service, broker: Broker, settings: Se
     assert {(batch.source, batch.mode) for batch in found.batches} == {("mqtt", Mode.LIVE)}
 
 
-def test_order_of_a_sensor_is_kept(gateway: Service, broker: Broker, settings: Settings) -> None:
-    """One session at a time takes a shared subscription's message; a sensor's own order holds within each session."""
+def test_a_burst_arrives_whole_and_once(gateway: Service, broker: Broker, settings: Settings) -> None:
     start = now() - 100_000
     with device(broker.port) as client:
         for i in range(3000):
@@ -106,48 +109,37 @@ def test_order_of_a_sensor_is_kept(gateway: Service, broker: Broker, settings: S
     assert sorted(times) == list(range(start, start + 3000))
 
 
-@pytest.mark.parametrize(
-    ("topic", "payload", "reason"),
-    [
-        ("riskstream/v1/gas_pressure", reading(1_750_000_000_000), "topic_mismatch"),
-        ("riskstream/v1/gas_pressure/GP-0001/more", reading(1_750_000_000_000), "topic_mismatch"),
-        ("riskstream/v1/gas_pressure/", reading(1_750_000_000_000), "topic_mismatch"),
-        ("riskstream/v1/tank_level/GP-0001", reading(1_750_000_000_000), "unknown_kind"),
-        ("riskstream/v1/rainfall/GP-0001", '{"observed_at": 1750000000000, "rain_mm": 1}', "wrong_kind"),
-        ("riskstream/v1/gas_pressure/GP-9999", reading(1_750_000_000_000), "unknown_sensor"),
-        ("riskstream/v1/gas_pressure/GP-0001", '{"sensor_id":"GP-0002","observed_at":1750000000000,"pressure_kpa":1}', "topic_mismatch"),
-        ("riskstream/v1/gas_pressure/GP-0001", '{"observed_at":', "unreadable"),
-        ("riskstream/v1/gas_pressure/GP-0001", "", "empty"),
-        ("riskstream/v1/gas_pressure/GP-0001", "[]", "empty"),
-    ],
-)  # fmt: skip
+BAD = [
+    ("riskstream/v1/gas_pressure", reading(1_750_000_000_000), "topic_mismatch"),
+    ("riskstream/v1/gas_pressure/GP-0001/more", reading(1_750_000_000_000), "topic_mismatch"),
+    ("riskstream/v1/gas_pressure/", reading(1_750_000_000_000), "topic_mismatch"),
+    ("riskstream/v1/tank_level/GP-0001", reading(1_750_000_000_000), "unknown_kind"),
+    ("riskstream/v1/rainfall/GP-0001", '{"observed_at": 1750000000000, "rain_mm": 1}', "wrong_kind"),
+    ("riskstream/v1/gas_pressure/GP-9999", reading(1_750_000_000_000), "unknown_sensor"),
+    (TOPIC, '{"sensor_id":"GP-0002","observed_at":1750000000000,"pressure_kpa":1}', "topic_mismatch"),
+    (TOPIC, '{"observed_at":', "unreadable"),
+    (TOPIC, "", "empty"),
+    (TOPIC, "[]", "empty"),
+]
+
+
 def test_bad_messages_are_kept_and_acknowledged(
-    gateway: Service, broker: Broker, settings: Settings, topic: str, payload: str, reason: str
+    settings: Settings, environment: dict[str, str], broker: Broker, tmp_path: Path
 ) -> None:
-    with device(broker.port) as client:
-        send(client, topic, payload)
-        send(client, "riskstream/v1/gas_pressure/GP-0001", reading(now()))
-    wait_until(lambda: published(settings).readings, "the good reading behind it")
-    wait_until(lambda: published(settings).rejected, "the rejected one")
-    (kept,) = published(settings).rejected
-    assert (kept.reason, kept.original, kept.origin, kept.source) == (reason, payload.encode(), topic, "mqtt")
-    assert gateway.stop() == 0
-    with running("mqtt-gateway", {**settings_environment(settings)}, gateway.log.parent) as again:
-        again.wait_ready()
-        with device(broker.port) as client:
-            send(client, "riskstream/v1/gas_pressure/GP-0001", reading(now()))
-        wait_until(lambda: len(published(settings).readings) == 2, "the reading after the restart")
-    assert len(published(settings).rejected) == 1  # it was acknowledged: the broker did not send it again
-
-
-def settings_environment(settings: Settings) -> dict[str, str]:
-    return {
-        "RISKSTREAM_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "RISKSTREAM_TOPIC_PREFIX": settings.topic_prefix,
-        "RISKSTREAM_INSTANCE": settings.instance,
-        "RISKSTREAM_MQTT_PORT": str(settings.mqtt_port),
-        "RISKSTREAM_MQTT_CLIENT_ID": settings.mqtt_client_id,
-    }
+    with running("mqtt-gateway", environment, tmp_path) as gateway, device(broker.port) as client:
+        gateway.wait_ready()
+        for topic, payload, _ in BAD:
+            send(client, topic, payload)
+        wait_until(lambda: len(published(settings).rejected) == len(BAD), "the rejects")
+        assert gateway.stop() == 0
+    kept = published(settings).rejected
+    assert sorted((r.origin, r.original.decode(), r.reason) for r in kept) == sorted(BAD)
+    assert {r.source for r in kept} == {"mqtt"}
+    with running("mqtt-gateway", environment, tmp_path) as gateway, device(broker.port) as client:
+        gateway.wait_ready()
+        send(client, TOPIC, reading(now()))
+        wait_until(lambda: published(settings).readings, "a good reading after them")
+    assert len(published(settings).rejected) == len(BAD)  # acknowledged: the broker did not send them again
 
 
 def test_nothing_is_acknowledged_while_kafka_does_not_answer(
@@ -173,7 +165,7 @@ def test_nothing_is_acknowledged_while_kafka_does_not_answer(
 def test_killed_gateway_loses_nothing(
     settings: Settings, environment: dict[str, str], broker: Broker, tmp_path: Path
 ) -> None:
-    """kill −9 in the middle of a stream: what Kafka had not acknowledged comes again; doubles are allowed here."""
+    """A kill −9 in the middle of a stream: what Kafka had not acknowledged comes again; doubles are allowed here."""
     start = now() - 100_000
     with device(broker.port) as client:
         with running("mqtt-gateway", environment, tmp_path) as gateway:
@@ -198,3 +190,13 @@ def test_broker_restart_is_survived(gateway: Service, broker: Broker, settings: 
         send(client, "riskstream/v1/gas_pressure/GP-0001", reading(now()))
     wait_until(lambda: published(settings).readings, "the reading after the restart")
     assert gateway.health("/healthz")[0] == 200
+
+
+def test_the_examples_of_the_docs(gateway: Service, broker: Broker, settings: Settings) -> None:
+    pages = examples("mqtt.md")
+    assert len(pages) == 5
+    for command, _ in pages:
+        run_example(command, {"MQTT_PORT": str(broker.port)})
+    wait_until(lambda: len(published(settings).readings) == 7, "the readings of the examples")
+    wait_until(lambda: published(settings).rejected, "the rejected one")
+    assert [r.reason for r in published(settings).rejected] == ["topic_mismatch"]
