@@ -1,4 +1,4 @@
-"""The traps of real recordings, on small texts made for it; the recordings themselves are in test_recordings."""
+"""The traps of real recordings, on small texts made for it; the recordings themselves are in test_recorded_files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
