@@ -295,6 +295,47 @@ def test_killed_again_and_again_it_stores_every_reading_once(space: Space) -> No
     assert committed(space, kind.topic) == [(120, ""), (120, "")]
 
 
+def test_partitions_move_between_sinks_and_every_reading_is_stored_once(space: Space) -> None:
+    settings = settings_of(space)
+    kinds = prepare(settings)
+    kind = kinds["bridge_strain"]
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for partition in (0, 1):
+            batches = [batch(kind, 20, start_ms=START_MS + (sent + n) * 200, step_ms=10) for n in range(10)]
+            produce_batches(settings, kind, batches, partition)
+            sent += 200
+
+    first = start_process(space, RISKSTREAM_INSTANCE="one")
+    second = None
+    try:
+        send()
+        wait_until(lambda: count(settings, kind.table) == sent, "the first stores alone")
+        second = start_process(space, RISKSTREAM_INSTANCE="two")
+
+        def moved() -> bool:
+            send()
+            return "partitions revoked" in log_of(space).read_text()
+
+        wait_until(moved, "partitions move to the second", timeout_s=60)
+        send()
+        wait_until(lambda: count(settings, kind.table) >= sent, "both store")
+        first.kill()
+        first.wait()
+        send()
+        wait_until(lambda: count(settings, kind.table) >= sent, "the second stores alone", timeout_s=60)
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
+                process.wait()
+    assert rows(settings, f"SELECT count(), uniqExact(log_partition, log_offset, log_index) FROM {kind.table}") == [
+        (sent, sent)
+    ]
+
+
 def test_sigterm_stores_what_was_collected(space: Space) -> None:
     settings = settings_of(space)
     kinds = prepare(settings)
