@@ -15,6 +15,8 @@ import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ingest.mqtt_intake import Message
+from ingest.mqtt_session import MqttSession
 from runtime.settings import Settings
 from schemas.batch import Mode
 from tests.integration.docs_examples import examples, run_example
@@ -200,3 +202,50 @@ def test_the_examples_of_the_docs(gateway: Service, broker: Broker, settings: Se
     wait_until(lambda: len(published(settings).readings) == 7, "the readings of the examples")
     wait_until(lambda: published(settings).rejected, "the rejected one")
     assert [r.reason for r in published(settings).rejected] == ["topic_mismatch"]
+
+
+def turn(session: MqttSession) -> list[Message]:
+    """One turn of the gateway's loop, without Kafka: what has arrived."""
+    session.connect_if_due()
+    found = session.read() if session.socket is not None else []
+    session.acknowledge()
+    session.write()
+    return found
+
+
+def receive(session: MqttSession, count: int) -> list[Message]:
+    found: list[Message] = []
+
+    def enough() -> bool:
+        found.extend(turn(session))
+        return len(found) >= count and session.subscribed
+
+    wait_until(enough, f"{count} messages")
+    return found
+
+
+def test_acknowledgements_are_in_receive_order_and_a_failure_brings_everything_again(broker: Broker) -> None:
+    """Two chunks are in flight; the second one's delivery acknowledges nothing while the first one's is open."""
+    session = MqttSession(settings_of({**broker.environment, "RISKSTREAM_MQTT_CLIENT_ID": "order"}), 0)
+    receive(session, 0)
+    with device(broker.port) as client:
+        send(client, TOPIC, "1")
+        first = session.open_ticket(receive(session, 1))
+        send(client, TOPIC, "2")
+        second = session.open_ticket(receive(session, 1))
+        second.seal()
+        turn(session)
+        assert session.waiting
+        first.settle("Kafka is away")
+        assert sorted(m.payload for m in receive(session, 2)) == [b"1", b"2"]  # both, over a new connection
+        assert not session.waiting
+        session.drop("again, without an acknowledgement", "test")
+        again = receive(session, 2)
+        session.open_ticket(again).seal()
+        turn(session)
+        assert not session.waiting
+        send(client, TOPIC, "3")
+        assert [m.payload for m in receive(session, 1)] == [b"3"]
+        session.drop("now only the last one is open", "test")
+        assert [m.payload for m in receive(session, 1)] == [b"3"]
+    session.close()
