@@ -58,7 +58,7 @@ class Directory:
         return self._problem or self._follower.problem()
 
     def _watch(self) -> None:
-        admin = AdminClient(client_config(self._settings))
+        admin = AdminClient(client_config(self._settings) | {"log_level": 0})
         while not self._stop.is_set():
             try:
                 topics = admin.list_topics(timeout=_PROBE_S).topics

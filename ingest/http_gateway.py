@@ -106,8 +106,12 @@ async def _serve(server: _Server, publisher: Publisher, settings: Settings) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     pump = asyncio.create_task(_pump(publisher, server))
+    # without it nothing is ever acknowledged again: better an end and a restart
+    pump.add_done_callback(lambda _: setattr(server, "should_exit", True))
     try:
         await server.serve()
+        if pump.done():
+            pump.result()
     finally:
         pump.cancel()
         left = await asyncio.to_thread(publisher.drain, settings.drain_s)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.partition import partition_of
-from schemas.registry import EMPTY, Snapshot
+from schemas.registry import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,13 @@ class KnownSensors:
     rows: Mapping[str, int]
     ids: list[str]
     partitions: NDArray[np.int32]
+    partition_count: int
     registry: Snapshot
 
     def kind_elsewhere(self, sensor_id: str) -> str | None:
         """The kind under which the registry has a sensor that is not in `rows`; None if it does not have it."""
         sensor = self.registry.sensors.get(sensor_id)
         return None if sensor is None else sensor.kind
-
-
-NOBODY = KnownSensors({}, [], np.empty(0, np.int32), EMPTY)
 
 
 def known_sensors(snapshot: Snapshot, partitions: Mapping[str, int]) -> dict[str, KnownSensors]:
@@ -41,6 +39,7 @@ def known_sensors(snapshot: Snapshot, partitions: Mapping[str, int]) -> dict[str
             rows={sensor_id: row for row, sensor_id in enumerate(mine)},
             ids=mine,
             partitions=np.array([partition_of(sensor_id, partitions[kind]) for sensor_id in mine], np.int32),
+            partition_count=partitions[kind],
             registry=snapshot,
         )
         for kind, mine in ids.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 FILTER = "riskstream/v1/#"
 SHARED_FILTER = f"$share/riskstream/{FILTER}"
 _ROOT = ("riskstream", "v1")
-_CACHED = 1 << 18
+_CACHED = 1 << 16
 
 
 class TopicError(ValueError):

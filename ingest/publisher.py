@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ingest.batching import Lane, Shipment, shipments
+from ingest.batching import Lane, shipments
 from ingest.directory import REJECTED_TOPIC
 from ingest.tickets import Ticket
 from ingest.validate import Accepted
@@ -51,7 +51,11 @@ class Publisher:
         metrics.INGEST_IN_FLIGHT.labels(source).set_function(lambda: self._in_flight)
         self._producer = Producer(
             producer_config(settings)
-            | {"delivery.timeout.ms": int(settings.publish_timeout_s * 1000), "error_cb": self._on_error}
+            | {
+                "delivery.timeout.ms": int(settings.publish_timeout_s * 1000),
+                "error_cb": self._on_error,
+                "log_level": 0,  # it would say a second time what error_cb gets
+            }
         )
 
     @property
@@ -82,7 +86,7 @@ class Publisher:
             self._lanes[key] = lane
         lane.add(accepted, ticket, received_at)
         self._in_flight += _BYTES_A_READING * len(accepted)
-        if lane.readings >= self._most * max(1, len(set(accepted.known.partitions[:64].tolist()))):
+        if lane.readings >= self._most * accepted.known.partition_count:  # about a full batch for each partition
             self._ship(key)
 
     def reject(self, record: Rejected, readings: int, ticket: Ticket) -> None:
@@ -111,18 +115,19 @@ class Publisher:
 
     def _ship(self, key: tuple[str, Mode, str]) -> None:
         lane = self._lanes.pop(key)
-        topic = self._topics[lane.kind.name]
-        for shipment in shipments(lane, self._gateway, self._source, self._most):
-            for ticket in shipment.tickets:
-                ticket.expect()
-            self._batches[lane.kind.name].inc()
-            self._produce_shipment(topic, shipment)
-        self._in_flight -= _BYTES_A_READING * lane.readings
-        for _, ticket in lane.parts:
-            ticket.settle()
-
-    def _produce_shipment(self, topic: str, shipment: Shipment) -> None:
-        self._produce(topic, shipment.partition, shipment.value, None, shipment.tickets)
+        failed: str | None = "the batch could not be made"
+        try:
+            for shipment in shipments(lane, self._gateway, self._source, self._most):
+                for ticket in shipment.tickets:
+                    ticket.expect()
+                self._batches[lane.kind.name].inc()
+                self._produce(self._topics[lane.kind.name], shipment.partition, shipment.value, None, shipment.tickets)
+            failed = None
+        finally:
+            # whatever happens, nobody waits for ever
+            self._in_flight -= _BYTES_A_READING * lane.readings
+            for _, ticket in lane.parts:
+                ticket.settle(failed)
 
     def _produce(
         self, topic: str, partition: int, value: bytes, headers: list[tuple[str, bytes]] | None, tickets: list[Ticket]
