@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -123,7 +124,7 @@ def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
         signals: list[Signal] = []
         got: list[tuple[Any, ...]] = []
         plain: list[tuple[Any, ...]] = []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             if start == change_at:
                 sensors, version = CHANGED, 2
                 engine.set_registry(registry(sensors, version))

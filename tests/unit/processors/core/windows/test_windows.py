@@ -1,0 +1,106 @@
+"""Windows by hand. The kind's period is 10 s, so that a window of 60 s has six buckets of 10 s.
+
+bucket     0     1     2     3     4     5     6     7
+time    |0----|10---|20---|30---|40---|50---|60---|70---
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from processors.core.engine import Engine
+from processors.core.windows.buckets import bucket_count
+from schemas.batch import Mode
+from tests.unit.processors.core.support import KIND, batch, registry, rule_set
+
+NAN = math.nan
+
+
+def values(function: str, readings: list[tuple[float, float]], period_s: float = 10, cut: int = 0) -> list[float]:
+    """The function after each reading (second, value), by a rule that raises and clears at every reading."""
+    # two rules say the same number; what cannot be judged leaves a NaN
+    rules = rule_set(f"- {{id: t.v, value: '{function}', above: {{blue: -100000}}}}")
+    engine = Engine(KIND, rules, registry({"s": {"period_s": period_s}}), 0)
+    seen: list[float] = []
+    machine = engine._machines[0]
+
+    def watch(frame, judgement):  # type: ignore[no-untyped-def]
+        seen.extend(np.broadcast_to(judgement.value, (len(frame),)).tolist())
+        return iter(())
+
+    machine.run = watch  # type: ignore[method-assign]
+    log = [("s", round(second * 1000), value, value) for second, value in readings]
+    for start in range(0, len(log), cut or len(log)):
+        engine.process(batch(log[start : start + (cut or len(log))], Mode.LIVE), 0, 0)
+    return seen
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        #  time            0    10   25   63        61 (out of order)  69   130
+        #  a               1    2    6    3         9                  0    5
+        #  window of 60 s  [0            ]  [10 to 63][10 to 63]   [10 to 69] [80 to 130]
+        ("mean(a, 60s)", [1, 1.5, 3, 11 / 3, 5, 4, 5]),
+        ("sum(a, 60s)", [1, 3, 9, 11, 20, 20, 5]),
+        ("count(a, 60s)", [1, 2, 3, 3, 4, 5, 1]),
+        ("min(a, 60s)", [1, 1, 1, 2, 2, 0, 5]),
+        ("max(a, 60s)", [1, 2, 6, 6, 9, 9, 5]),
+        ("range(a, 60s)", [0, 1, 5, 4, 7, 9, 0]),
+        ("last(a, 60s)", [1, 2, 6, 3, 3, 0, 5]),
+        # bucket means: 1 | 1 2 | 1 2 6 | 2 6 3 | 2 6 (3+9)/2 | 2 6 (3+9+0)/3 | 5
+        ("median(a, 60s)", [1, 1.5, 2, 3, 6, 4, 5]),
+        # the oldest may be one bucket before the window: at 63 that is 1 (of 0 s), at 130 nothing older is left
+        ("change(a, 60s)", [NAN, 1, 5, 2, 2, -1, NAN]),
+        ("rate(a, 60s)", [NAN, 1 / 10, 5 / 25, 2 / 63, 2 / 63, -1 / 69, NAN]),
+    ],
+)
+def test_values_by_hand(function: str, expected: list[float], cut: int) -> None:
+    readings = [(0, 1), (10, 2), (25, 6), (63, 3), (61, 9), (69, 0), (130, 5)]
+    assert values(function, readings, cut=cut) == pytest.approx(expected, nan_ok=True)
+
+
+def test_an_old_reading_outside_the_window_changes_nothing_but_is_judged() -> None:
+    assert values("mean(a, 20s)", [(0, 1), (100, 2), (70, 50), (110, 4)]) == [1, 2, 2, 3]
+
+
+def test_a_reading_without_the_field_is_not_in_its_windows() -> None:
+    assert values("mean(b, 60s)", [(0, NAN), (10, 4), (20, NAN), (80, NAN)]) == pytest.approx(
+        [NAN, 4, 4, NAN], nan_ok=True
+    )
+
+
+def test_the_median_of_one_bucket_is_its_mean_and_of_readings_a_period_apart_their_median() -> None:
+    assert values("median(a, 10s)", [(0, 1), (1, 2), (2, 6)]) == [1, 1.5, 3]
+    assert values("median(a, 60s)", [(0, 1), (10, 100), (20, 2), (30, 3)]) == [1, 50.5, 2, 2.5]
+
+
+def test_buckets_are_cut_by_each_sensors_period() -> None:
+    # period 60 s: one bucket, so that only the readings of the same minute count
+    assert values("sum(a, 60s)", [(0, 1), (59, 2), (60, 4)], period_s=60) == [1, 3, 4]
+    assert values("sum(a, 60s)", [(0, 1), (59, 2), (60, 4)], period_s=1) == [1, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("length", "period", "count"),
+    [
+        (60_000, 10_000, 6),
+        (60_000, 1000, 60),
+        (60_000, 10, 60),
+        (60_000, 60_000, 1),
+        (60_000, 300_000, 1),
+        (60_000, 7000, 8),
+    ],
+)
+def test_bucket_count(length: int, period: int, count: int) -> None:
+    assert bucket_count(length, period) == count
+
+
+def test_sums_stay_exact_over_many_readings() -> None:
+    readings = [(i / 10, 0.1) for i in range(5000)]
+    assert values("sum(a, 60s)", readings, period_s=0.1)[-1] == 0.1 * 600
+    assert values("mean(a, 60s)", readings, period_s=0.1, cut=7)[-1] == 0.1
