@@ -120,7 +120,7 @@ def send(
     from riskstream.devices.archive import RecordingError
     from riskstream.devices.player import late_when_sent, play_series
     from riskstream.devices.recording import join, read_recording
-    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar
+    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
     from riskstream.devices.transport import TransportError
     from runtime.settings import SettingsError, load_settings
     from schemas.kinds import KindError, load_kinds
@@ -153,7 +153,7 @@ def send(
             "--original-time sends them as history",
             err=True,
         )
-    with progress_bar(f"{files[0].name} → {sensor_id}") as show:
+    with stop_on_interrupt() as stop, progress_bar(f"{files[0].name} → {sensor_id}") as show:
         try:
             counts = play_series(
                 series,
@@ -164,6 +164,7 @@ def send(
                 speed=float("inf") if original_time else speed,
                 move=not original_time,
                 on_progress=show,
+                stop=stop,
             )
         except TransportError as error:
             raise click.ClickException(str(error)) from error

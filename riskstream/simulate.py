@@ -73,7 +73,7 @@ def simulate(
     """
     from riskstream.devices.city import CityError, load_city
     from riskstream.devices.play import Progress, default_speed, play
-    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar
+    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
     from riskstream.devices.scenarios import LEAD_IN_S, SCENARIOS, ScenarioError, scenario_named
     from riskstream.devices.transport import TransportError
     from runtime.settings import SettingsError
@@ -95,7 +95,7 @@ def simulate(
             f"{duration:g} s at ×{speed:g} play {duration * speed:g} s of it",
             err=True,
         )
-    with progress_bar(f"{scenario or 'city'} ×{speed:g}") as show:
+    with stop_on_interrupt() as stop, progress_bar(f"{scenario or 'city'} ×{speed:g}") as show:
 
         def on_progress(progress: Progress) -> None:
             show(progress.elapsed_s, progress.duration_s, progress.counts)
@@ -114,6 +114,7 @@ def simulate(
                 rate=rate,
                 utc_offset_s=loaded.utc_offset_s,
                 on_progress=on_progress,
+                stop=stop,
             )
         except ScenarioError as error:
             raise click.UsageError(str(error)) from error

@@ -56,6 +56,8 @@ def sample_rate_hz(series: Series) -> float | None:
     if not 0 < middle <= 1000 / RUN_RATE_HZ:
         return None
     even = np.abs(steps - middle) <= max(1.0, middle / 2)
+    if np.count_nonzero(even) < len(steps) / 2:
+        return None
     rate = 1000.0 * np.count_nonzero(even) / float(steps[even].sum())
     whole = round(rate)
     return min(1000.0, float(whole) if abs(rate - whole) < 0.02 * rate else rate)
