@@ -161,6 +161,8 @@ def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path
         line, column = document.location(place, key=True)
         if word in NOT_YET:
             message = f"`{word}` ({NOT_YET[word]}) is not available in this version"
+        elif _is_torn(word):
+            message = f"`{word}` is not a key here; {_TORN}"
         else:
             allowed = _allowed_keys(model, place)
             near = suggestion(word, allowed)
@@ -171,22 +173,32 @@ def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path
     elif kind == "string_pattern_mismatch":
         message = f"{detail['input']!r} is not allowed; it must match {detail['ctx']['pattern']}"
     elif kind == "literal_error" and detail["loc"][-1] == "[key]":
-        message = f"{detail['input']!r} is not known; allowed: {detail['ctx']['expected']}"
+        torn = f"; {_TORN}" if _is_torn(str(detail["input"])) else ""
+        message = f"{detail['input']!r} is not known; allowed: {detail['ctx']['expected']}{torn}"
     elif kind == "literal_error":
         message = f"{detail['input']!r} is not allowed; allowed: {detail['ctx']['expected']}"
     elif kind != "value_error" and isinstance(detail.get("input"), str | int | float):
         message += f", not {detail['input']!r}"
-    line, column = document.location(place)
+    line, column = document.location(place, key=detail["loc"][-1:] == ("[key]",))
     return Fault(str(path), line, column, _field(document, place), message)
 
 
+_NOWHERE = object()
+_TORN = "inside { } or [ ], an expression that has a comma must be in quotes"
+
+
+def _is_torn(word: str) -> bool:
+    """Is a key the rest of an expression that YAML has torn at its comma?"""
+    return ")" in word
+
+
 def _step_into(data: Any, part: str | int) -> Any:
-    """What `data` has under a key or index; None if it has nothing there."""
+    """What `data` has under a key or index; `_NOWHERE` if it has nothing there."""
     if isinstance(data, dict):
-        return data.get(part)
+        return data.get(part, _NOWHERE)
     if isinstance(data, list) and isinstance(part, int) and part < len(data):
         return data[part]
-    return None
+    return _NOWHERE
 
 
 def _existing(data: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -194,7 +206,7 @@ def _existing(data: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
     place: list[str | int] = []
     for part in loc:
         inner = _step_into(data, part)
-        if inner is not None:
+        if inner is not _NOWHERE:
             data = inner
             place.append(part)
     return tuple(place)

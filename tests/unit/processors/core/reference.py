@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from processors.core.arrival import remembered_times
 from processors.core.definition import RuleDefinition
 from processors.core.durations import duration_ms
 from processors.core.expression import nodes
-from processors.core.expression.parse import parse
+from processors.core.expression import parse as parser
 from processors.core.levels import Track, step
 from processors.core.rule import Rule
 from schemas.batch import Batch, Mode
@@ -20,6 +21,7 @@ from schemas.levels import level_of
 from schemas.registry import Sensor, Snapshot
 
 NAN = math.nan
+parse = lru_cache(parser.parse)
 Reading = tuple[int, dict[str, float]]
 
 

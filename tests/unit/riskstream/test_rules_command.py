@@ -1,0 +1,81 @@
+"""`riskstream rules`: exit status, one line a failure, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from processors.ruleset import SHIPPED
+from riskstream.rules import rules
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(rules, arguments)
+
+
+def test_the_shipped_rules_are_good_and_their_stories_pass() -> None:
+    checked = run("check")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert checked.stdout.endswith("rules are good\n")
+    played = run("test")
+    assert played.exit_code == 0
+    assert played.stdout.strip().endswith("stories pass")
+    assert len(played.stdout.splitlines()) == 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("gas.yaml", "gas.test.yaml"):
+        (tmp_path / name).write_text((SHIPPED / name).read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_changed_threshold_fails_a_story_with_one_line(folder: Path) -> None:
+    path = folder / "gas.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("blue: 1.8,", "blue: 1.75,"), encoding="utf-8")
+    failed = run("test", str(folder), "--rule", "gas.pressure.low")
+    assert failed.exit_code == 1
+    first = failed.stdout.splitlines()[0]
+    assert first.startswith(f"{folder}/gas.test.yaml:2: gas.pressure.low: a slow fall passes the colours")
+    assert "expected 3m40s blue, 4m40s yellow" in first
+    assert "; got 3m50s blue, 4m40s yellow" in first
+    as_json = run("test", str(folder), "--format", "json")
+    assert as_json.exit_code == 1
+    assert [s["passed"] for s in json.loads(as_json.stdout)].count(False) >= 1
+
+
+def test_bad_rules_are_refused_with_place_and_caret(folder: Path) -> None:
+    path = folder / "gas.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("median(pressure_kpa, 60s) ", "medan(pressure_kpa, 60s) "),
+        encoding="utf-8",
+    )
+    for command in ("check", "test"):
+        refused = run(command, str(path))
+        assert refused.exit_code == 2
+        assert "rules[gas.pressure.low].value: `medan` is not a function; did you mean `median`?" in refused.stderr
+        assert "    medan(pressure_kpa, 60s)\n    ^^^^^\n" in refused.stderr
+    assert (
+        json.loads(run("check", str(path), "--format", "json").stdout)["faults"][0]["field"]
+        == "rules[gas.pressure.low].value"
+    )
+
+
+def test_rules_without_stories_are_named(folder: Path) -> None:
+    (folder / "gas.test.yaml").unlink()
+    checked = run("check", str(folder))
+    assert checked.exit_code == 0
+    assert "warning: gas.methane.high: no story reaches yellow, orange, red; no story expects nothing" in checked.stderr
+
+
+def test_show() -> None:
+    shown = run("show", "gas.pressure.low")
+    assert shown.exit_code == 0
+    assert "below 1.8" in shown.stdout
+    assert json.loads(run("show", "flood.*", "--format", "json").stdout)[0]["rule"] == "flood.underpass.depth"
+    missing = run("show", "nothing.*")
+    assert missing.exit_code == 1
+    assert "no rule matches 'nothing.*'; rules: bridge.strain.share" in missing.stderr
