@@ -30,13 +30,15 @@ class Timer:
     since: int = 0
     readings: int = 0
 
-    def tick(self, at: int, holds: bool) -> None:
-        if not holds:
-            self.readings = 0
-        elif self.readings == 0:
-            self.since, self.readings = at, 1
-        else:
-            self.readings += 1
+    def tick(self, at: int) -> None:
+        """It holds at this reading."""
+        if self.readings == 0:
+            self.since = at
+        self.readings += 1
+
+    def reset(self) -> None:
+        """It does not hold at this reading."""
+        self.readings = 0
 
     def has_met(self, hold: Hold, at: int) -> bool:
         return self.readings >= hold.readings and at - self.since >= hold.ms
@@ -70,26 +72,36 @@ class Transition:
 
 def step(track: Track, ladder: Ladder, at: int, height: int, clear: bool) -> Transition | None:
     """Judge one reading; changes `track`. `clear` matters only at height 0."""
-    reached = 0
+    reached, previous, holding = 0, track.level, track.holding
     for level, hold in ladder.rises:
-        timer = track.holding.setdefault(level, Timer())
-        timer.tick(at, height >= level)
-        if timer.readings and timer.has_met(hold, at):
+        if height < level:
+            holding.pop(level, None)
+            continue
+        timer = holding.get(level)
+        if timer is None:
+            timer = holding[level] = Timer()
+        timer.tick(at)
+        if level > previous and timer.has_met(hold, at):
             reached = level
-    previous = track.level
     if reached > previous:
         if previous == 0:
-            track.onset = track.holding[reached].since
+            track.onset = holding[reached].since
         return _move(track, "changed" if previous else "raised", reached, at)
     if previous == 0:
         return None
-    track.failing.tick(at, height < previous)
-    track.clearing.tick(at, height == 0 and clear)
-    if track.clearing.readings and track.clearing.has_met(ladder.clear, at):
-        return _move(track, "cleared", 0, at)
-    if 0 < height < previous and track.failing.has_met(ladder.clear, at):
-        return _move(track, "changed", height, at)
-    return None
+    if height >= previous:
+        track.failing.reset()
+        track.clearing.reset()
+        return None
+    track.failing.tick(at)
+    if height > 0:
+        track.clearing.reset()
+        return _move(track, "changed", height, at) if track.failing.has_met(ladder.clear, at) else None
+    if not clear:
+        track.clearing.reset()
+        return None
+    track.clearing.tick(at)
+    return _move(track, "cleared", 0, at) if track.clearing.has_met(ladder.clear, at) else None
 
 
 def _move(track: Track, word: str, level: int, at: int) -> Transition:

@@ -83,14 +83,21 @@ def test_what_is_not_judged_is_counted() -> None:
     assert judge.counts.read == 6
 
 
-def test_a_time_that_has_fallen_out_of_the_memory_is_too_old_to_be_told_from_a_double() -> None:
+@pytest.mark.parametrize("cut", [14, 13, 1])
+def test_a_time_that_has_fallen_out_of_the_memory_is_too_old_to_be_told_from_a_double(cut: int) -> None:
     judge = engine()  # remembers 12 times: max_delay_s of 120 by a period of 10 s
-    judge.process(batch([("s", i * 10_000, 0, 0) for i in range(14)]), 0, 0)  # 0 s and 10 s are forgotten
+    log = [("s", i * 10_000, 0.0, 0.0) for i in range(14)]  # 0 s and 10 s are forgotten
+    for start in range(0, 14, cut):
+        judge.process(batch(log[start : start + cut]), start, 0)
+
+    def outcome(*seconds: float) -> tuple[int, int, int]:
+        judge.process(batch([("s", round(second * 1000), 0.0, 0.0) for second in seconds]), 99, 0)
+        return judge.counts.judged, judge.counts.too_old, judge.counts.doubled
+
+    assert outcome(5, 10) == (14, 2, 0)
     # 10.001 s takes the place of 20 s in the memory, so that 20 s is forgotten before it comes again
-    judge.process(batch([("s", 5_000, 0, 0), ("s", 10_000, 0, 0), ("s", 10_001, 0, 0), ("s", 20_000, 0, 0)]), 1, 0)
-    assert (judge.counts.too_old, judge.counts.judged, judge.counts.doubled) == (3, 15, 0)
-    judge.process(batch([("s", 30_000, 0, 0), ("s", 25_000, 0, 0)]), 2, 0)
-    assert (judge.counts.too_old, judge.counts.judged, judge.counts.doubled) == (3, 16, 1)
+    assert outcome(10.001, 20) == (15, 3, 0)
+    assert outcome(30, 25) == (16, 3, 1)
 
 
 def test_a_drill_neither_feeds_nor_ends_what_is_watched_live() -> None:
