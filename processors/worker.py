@@ -21,6 +21,7 @@ from processors.partition import NOTHING, Partition, new_partition, recovered_pa
 from runtime import metrics
 from schemas.batch import BatchCodec
 from schemas.kinds import Kind
+from schemas.reasons import Reason
 from schemas.records import Rejected, Signal
 from schemas.registry import Snapshot
 from schemas.wire import DecodeError
@@ -144,7 +145,7 @@ class Worker:
             await self._outlet.rejected(
                 Rejected(
                     original=record.value, source="processor", gateway=self._instance, origin=record.origin,
-                    reason="unreadable", detail=str(error), received_at=record.log_time, kind=record.kind,
+                    reason=Reason.POISON, detail=str(error), received_at=record.log_time, kind=record.kind,
                 )
             )  # fmt: skip
             partition.applied = record.offset

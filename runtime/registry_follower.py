@@ -24,10 +24,14 @@ _KEPT_VERSIONS = 16
 
 
 class RegistryReader:
-    """Pure part: records of both topics in, snapshots out; a version counts when both topics have its marker."""
+    """Pure part: records of both topics in, snapshots out; a version counts when both topics have its marker.
+
+    The topics may come one far ahead of the other: each version is given all the same.
+    """
 
     def __init__(self) -> None:
         self._readers = {SENSORS_TOPIC: TopicReader(SENSORS_TOPIC), ASSETS_TOPIC: TopicReader(ASSETS_TOPIC)}
+        self._ended: dict[str, dict[int, dict[str, Sensor | Asset]]] = {topic: {} for topic in self._readers}
 
     @property
     def markers(self) -> list[Marker]:
@@ -35,18 +39,18 @@ class RegistryReader:
 
     def feed(self, topic: str, value: bytes, headers: Any) -> Snapshot | None:
         """Take one record; returns the new snapshot if it completes a version. Raises `DecodeError`."""
-        if self._readers[topic].feed(value, headers) is None:
+        marker = self._readers[topic].feed(value, headers)
+        if marker is None:
             return None
-        return self._snapshot()
-
-    def _snapshot(self) -> Snapshot | None:
-        sensors, assets = self._readers[SENSORS_TOPIC], self._readers[ASSETS_TOPIC]
-        if sensors.version != assets.version:
+        version = marker.version
+        self._ended[topic][version] = dict(self._readers[topic].entries)
+        if any(version not in ended for ended in self._ended.values()):
             return None
+        sensors, assets = self._ended[SENSORS_TOPIC].pop(version), self._ended[ASSETS_TOPIC].pop(version)
         return Snapshot(
-            sensors.version,
-            MappingProxyType(cast(dict[str, Sensor], dict(sensors.entries))),
-            MappingProxyType(cast(dict[str, Asset], dict(assets.entries))),
+            version,
+            MappingProxyType(cast(dict[str, Sensor], sensors)),
+            MappingProxyType(cast(dict[str, Asset], assets)),
         )
 
 

@@ -98,7 +98,7 @@ def batch_schema(kind: Kind) -> dict[str, Any]:
              "doc": "live is judged, exercise is judged and marked, history is stored and not judged."},
             {"name": "run_id", "type": "string", "default": "", "doc": "The run of a replay, requeue or exercise."},
             {"name": "received_at", "type": _TIME, "doc": "When the gateway received the oldest reading of the batch."},
-            {"name": "registry_version", "type": "int", "default": 0, "doc": "Version of the registry that the gateway knew."},
+            {"name": "registry_version", "type": "int", "default": 0, "doc": "The registry that the gateway knew."},
             column("sensor_ids", "string", "The batch's sensors, each once."),
             column("sensor", "int", "Of each reading: index into sensor_ids."),
             column("observed_at", _TIME, "Of each reading: when it was measured."),
