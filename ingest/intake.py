@@ -30,7 +30,7 @@ class Outcome:
     form: str
     accepted: Accepted | None
     faults: list[Fault]
-    rejects: list[tuple[Rejected, int]]
+    rejects: list[Rejected]
     unreadable: Fault | None = None
     unknown_fields: bool = False
 
@@ -85,9 +85,9 @@ class Submitter:
             self._publisher.publish(
                 envelope.kind, accepted, envelope.mode, envelope.run_id, envelope.received_at, ticket
             )
-        for number, (record, readings) in enumerate(outcome.rejects):
-            metrics.INGEST_REJECTED.labels(self._source, record.reason).inc(readings)
-            self._publisher.reject(record, readings, ticket)
+        for number, record in enumerate(outcome.rejects):
+            metrics.INGEST_REJECTED.labels(self._source, record.reason).inc(record.readings)
+            self._publisher.reject(record, ticket)
             if number % STEP == STEP - 1:
                 yield
         ticket.seal()

@@ -100,6 +100,6 @@ class MqttIntake:
         payload = message.payload
         envelope = Envelope(SOURCE, self._gateway, message.topic, "", kind, Mode.LIVE, "", received_at)
         find = original or (lambda _: payload)
-        for record, readings in rejected_records([fault], find, payload, envelope):
-            metrics.INGEST_REJECTED.labels(SOURCE, record.reason).inc(readings)
-            self._publisher.reject(record, readings, ticket)
+        for record in rejected_records([fault], find, payload, envelope):
+            metrics.INGEST_REJECTED.labels(SOURCE, record.reason).inc(record.readings)
+            self._publisher.reject(record, ticket)

@@ -26,9 +26,6 @@ from schemas.records import Rejected
 
 log = logging.getLogger(__name__)
 
-READINGS_HEADER = "riskstream-readings"
-"""Of a record in readings.rejected: how many readings it stands for (a run of samples is one record)."""
-
 _BYTES_A_READING = 64
 
 
@@ -89,11 +86,11 @@ class Publisher:
         if lane.readings >= self._most * accepted.known.partition_count:  # about a full batch for each partition
             self._ship(key)
 
-    def reject(self, record: Rejected, readings: int, ticket: Ticket) -> None:
+    def reject(self, record: Rejected, ticket: Ticket) -> None:
         """Store a rejected reading; the ticket expects it."""
         ticket.expect()
         value = record.encode()
-        headers = [("riskstream-reason", record.reason.encode()), (READINGS_HEADER, str(readings).encode())]
+        headers = [("riskstream-reason", record.reason.encode())]
         self._produce(self._rejected_topic, 0, value, headers, [ticket])
 
     def serve(self) -> None:

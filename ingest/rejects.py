@@ -31,8 +31,8 @@ class Envelope:
 
 def rejected_records(
     faults: Sequence[Fault], original: Callable[[int], bytes], payload: bytes, envelope: Envelope
-) -> list[tuple[Rejected, int]]:
-    """A record for each fault, with the number of readings in it.
+) -> list[Rejected]:
+    """A record for each fault.
 
     Faults that share their bytes (of a SenML pack, whose base values concern all its records) and the reason share a
     record, so that the rejects of a payload are never many times the payload.
@@ -44,10 +44,7 @@ def rejected_records(
         key = id(raw) if raw is payload else -2 - fault.item
         bytes_of[key] = raw
         merged.setdefault((key, fault.reason), []).append(fault)
-    return [
-        (_record(same, bytes_of[key], envelope), sum(fault.readings for fault in same))
-        for (key, _), same in merged.items()
-    ]
+    return [_record(same, bytes_of[key], envelope) for (key, _), same in merged.items()]
 
 
 def _record(faults: list[Fault], raw: bytes, envelope: Envelope) -> Rejected:
@@ -70,6 +67,7 @@ def _record(faults: list[Fault], raw: bytes, envelope: Envelope) -> Rejected:
         mode=envelope.mode.value,
         run_id=envelope.run_id,
         received_at=envelope.received_at,
+        readings=sum(fault.readings for fault in faults),
     )
 
 

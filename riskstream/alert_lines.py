@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
 from rich.text import Text
 
+from riskstream.output import LEVEL_STYLES
+from riskstream.times import from_ms, local
 from schemas.records import Alert
 
-COLOURS = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "dodger_blue1"}
 
-
-def alert_line(alert: Alert, language: str = "en") -> Text:
-    """Time, level in its colour, what happened, title, where, value, who gets it."""
-    level = alert.level.word
-    style = "green" if alert.event == "cleared" else COLOURS.get(level, "")
-    at = datetime.fromtimestamp(alert.updated_at / 1000, UTC).strftime("%H:%M:%S")
-    title = alert.title.get(language) or alert.title.get("en") or alert.rule_id
+def alert_line(alert: Alert, timezone: str, language: str = "en") -> Text:
+    """Time, level in its colour, what happened, title, value, where, who gets it, and the id's beginning."""
+    style = "green" if alert.cleared else LEVEL_STYLES[alert.level.word]
+    title = alert.title.get(language) or next(iter(alert.title.values()), alert.rule_id)
+    exercise = " [exercise]" if alert.mode == "exercise" else ""
     value = "" if math.isnan(alert.value) else f"  {alert.value:.4g}"
-    line = Text(f"{at}  ")
-    line.append(f"{level:<6}", style=style)
-    line.append(f" {alert.event:<8}", style="green" if alert.event == "cleared" else "")
-    line.append(f" {title}{value}", style=style)
-    line.append(f"  {alert.zone}  {', '.join(alert.sensors)}", style="dim")
-    line.append(f"  → {', '.join(alert.departments)}")
+    line = Text(f"{local(from_ms(alert.updated_at), timezone)}  ")
+    line.append(f"{alert.level.word:<6} {alert.event:<8} {title}{exercise}{value}", style=style)
+    line.append(f"  {alert.zone}  {','.join(alert.sensors)}", style="dim")
+    line.append(f"  → {','.join(alert.departments)}")
+    line.append(f"  {alert.alert_id[:12]}", style="dim")
     return line

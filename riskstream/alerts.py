@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from riskstream.output import LEVEL_STYLES, form_option, show_rows
+from riskstream.output import form_option, show_rows
 from riskstream.times import Since
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _print_event(alert: Any, settings: Settings, form: str) -> None:
     import dataclasses
     import json
 
-    from riskstream.times import from_ms, local
+    from riskstream.alert_lines import alert_line
 
     if form == "json":
         values = {field.name: getattr(alert, field.name) for field in dataclasses.fields(alert)}
@@ -127,22 +127,13 @@ def _print_event(alert: Any, settings: Settings, form: str) -> None:
             values["value"] = None
         click.echo(json.dumps(values, ensure_ascii=False))
     else:
-        title = alert.title.get("en") or next(iter(alert.title.values()), alert.rule_id)
-        exercise = " [exercise]" if alert.mode == "exercise" else ""
-        sensors = ",".join(alert.sensors)
-        value = "" if alert.value != alert.value else f"  {alert.value:.5g}"
-        line = (
-            f"{local(from_ms(alert.updated_at), settings.timezone)}  {alert.level.word:6} {alert.event:9} "
-            f"{title}{exercise}  {alert.zone}  {sensors}{value}  {alert.alert_id[:12]}"
-        )
+        line = alert_line(alert, settings.timezone)
         if sys.stdout.isatty():
             from rich.console import Console
-            from rich.text import Text
 
-            style = "green" if alert.cleared else LEVEL_STYLES[alert.level.word]
-            Console(soft_wrap=True).print(Text(line, style=style))
+            Console(soft_wrap=True).print(line)
         else:
-            click.echo(line)
+            click.echo(line.plain)
     sys.stdout.flush()
 
 

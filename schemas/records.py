@@ -152,3 +152,4 @@ class Rejected(Record):
     mode: str = "live"
     run_id: str = ""
     attempts: int = 1
+    readings: int = 1

@@ -119,7 +119,7 @@ def _play(console: Console, settings: Settings, scenario: str, seconds: int, see
         console.print(
             f"{len(city.sensors):,} sensors, {seconds} s on the clock at ×{speed:.0f}; alerts as they come:\n"
         )
-        with AlertFeed(settings, lambda alert: console.print(alert_line(alert))):
+        with AlertFeed(settings, lambda alert: console.print(alert_line(alert, settings.timezone), soft_wrap=True)):
             return play(
                 city.sensors.values(), city.assets, city.kinds, endpoints_of_settings(None, None),
                 scenario=scenario, duration_s=seconds, speed=speed, seed=seed, utc_offset_s=city.utc_offset_s,

@@ -57,7 +57,7 @@ def stored_counts(kinds: Iterable[Kind]) -> str:
     return "\nUNION ALL ".join(f"SELECT '{kind.name}' AS kind, count() AS rows FROM {kind.table}" for kind in kinds)
 
 
-REJECTED = "SELECT reason, count() FROM rejected_readings GROUP BY reason ORDER BY reason"
+REJECTED = "SELECT reason, sum(readings) FROM rejected_readings GROUP BY reason ORDER BY reason"
 
 ALERTS = (
     "SELECT level, rule_id, count() AS alerts, countIf(cleared) AS cleared FROM alerts"

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from riskstream.alert_lines import COLOURS
 from riskstream.demo.account import Account
 from riskstream.demo.queries import EXAMPLES
 from riskstream.devices.counts import Counts
+from riskstream.output import LEVEL_STYLES
 from riskstream.sql import show
 from runtime.settings import Settings
 
@@ -43,7 +43,7 @@ def show_alerts(console: Console, account: Account) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     for level, rule, number, cleared in account.alerts():
-        table.add_row(Text(level, style=COLOURS.get(level, "")), rule, f"{number:,}", f"{cleared:,}")
+        table.add_row(Text(level, style=LEVEL_STYLES.get(level, "")), rule, f"{number:,}", f"{cleared:,}")
     events, p50, p99 = account.latency()
     console.print()
     console.print(table)

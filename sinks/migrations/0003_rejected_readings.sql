@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS rejected_readings ${on_cluster}
     mode             LowCardinality(String) COMMENT 'live, history or exercise',
     run_id           LowCardinality(String) COMMENT 'Run it belongs to; empty: none',
     attempts         UInt16 COMMENT 'How often it was tried',
+    readings         UInt32 COMMENT 'How many readings it stands for: a run of samples is one record',
     log_time         DateTime64(3, 'UTC') COMMENT 'Timestamp of the record in the topic readings.rejected' CODEC(DoubleDelta, ZSTD(1)),
     log_generation   LowCardinality(String) COMMENT 'Id of the Kafka topic; a topic made anew has another',
     log_partition    UInt32 COMMENT 'Partition in the topic readings.rejected',

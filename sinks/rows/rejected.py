@@ -25,6 +25,7 @@ def rejected(log: Log, records: Sequence[Placed[Rejected]]) -> TableRows:
     columns |= {
         "received_at": received_at,
         "truncated": np.array([value.truncated for value in values], np.bool_),
+        "readings": np.array([value.readings for value in values], np.uint32),
         "attempts": np.minimum(numbers(value.attempts for value in values), _MOST_ATTEMPTS),
     }
     return TableRows(TABLE, columns | place_columns(log, records), received_at)

@@ -77,14 +77,17 @@ def test_rejects_that_share_bytes_and_reason_share_a_record() -> None:
     faults = [Fault(i, f"s{i}", Reason.UNKNOWN_SENSOR, f"s{i} unknown") for i in range(5)]
     faults.append(Fault(5, "s5", Reason.OUT_OF_RANGE, "too high", 3))
     records = rejected_records(faults, lambda _: pack, pack, ENVELOPE)
-    assert [(r.reason, r.original, n) for r, n in records] == [("unknown_sensor", pack, 5), ("out_of_range", pack, 3)]
-    assert "and 4 more readings: s1 unknown" in records[0][0].detail
+    assert [(r.reason, r.original, r.readings) for r in records] == [
+        ("unknown_sensor", pack, 5),
+        ("out_of_range", pack, 3),
+    ]
+    assert "and 4 more readings: s1 unknown" in records[0].detail
     apart = rejected_records(faults, lambda item: b"%d" % item, pack, ENVELOPE)
-    assert [r.original for r, _ in apart] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+    assert [r.original for r in apart] == [b"0", b"1", b"2", b"3", b"4", b"5"]
 
 
 def test_a_reject_is_bounded() -> None:
     raw = b"x" * (MAX_ORIGINAL_BYTES + 1)
-    ((record, _),) = rejected_records([Fault(NO_ITEM, "", Reason.UNREADABLE, "y" * 5000)], lambda _: b"", raw, ENVELOPE)
+    (record,) = rejected_records([Fault(NO_ITEM, "", Reason.UNREADABLE, "y" * 5000)], lambda _: b"", raw, ENVELOPE)
     assert (len(record.original), record.truncated, len(record.detail)) == (MAX_ORIGINAL_BYTES, True, MAX_DETAIL)
     assert (record.mode, record.run_id, record.client) == ("history", "r", "client")

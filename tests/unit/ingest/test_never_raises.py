@@ -65,7 +65,7 @@ def test_every_item_is_accepted_or_rejected_exactly_once(payload: bytes, kind: s
     assert len(rows(result)) == sum(accepted.values())
     for values in result.accepted.values.values():
         assert not ((values > 1e7) | (values < -1e7)).any()
-    for record, _ in rejected_records(result.faults, parsed.original, payload, ENVELOPE):
+    for record in rejected_records(result.faults, parsed.original, payload, ENVELOPE):
         assert Rejected.decode(record.encode()) == record
         assert record.original in payload
     encode([[fault.sensor_id, fault.detail] for fault in result.faults])

@@ -22,7 +22,7 @@ def test_without_kafka_tickets_fail_within_the_timeout_and_memory_is_given_back(
     publisher.publish("gas_pressure", accepted, Mode.LIVE, "", NOW, readings)
     readings.seal()
     reject = Ticket(done.append)
-    publisher.reject(Rejected(b"x", "http", "g", "/p", "unreadable", "d", NOW), 1, reject)
+    publisher.reject(Rejected(b"x", "http", "g", "/p", "unreadable", "d", NOW), reject)
     reject.seal()
     nothing = Ticket(done.append)
     publisher.publish("gas_pressure", read("{}")[1].accepted, Mode.LIVE, "", NOW, nothing)

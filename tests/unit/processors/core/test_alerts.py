@@ -1,6 +1,7 @@
 """The alert after each signal."""
 
 import dataclasses
+from typing import ClassVar
 
 from processors.core.alerts import step
 from schemas.levels import Level
@@ -8,8 +9,8 @@ from schemas.records import Signal
 
 
 class Texts:
-    title = {"en": "Low gas pressure"}
-    advice = {"en": "Check the regulator."}
+    title: ClassVar = {"en": "Low gas pressure"}
+    advice: ClassVar = {"en": "Check the regulator."}
     departments = ("gas", "emergency")
 
 
