@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.batch import Batch, BatchCodec
+from schemas.batch import CONTROL_HEADER, Batch, BatchCodec
 from schemas.kinds import Kind
 from schemas.records import Alert, Rejected, Signal
 from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, VERSION_HEADER, Marker, Row, decode_row
 from schemas.wire import DecodeError
 from sinks.rows.alerts import alert_events
+from sinks.rows.control import Control, controls
 from sinks.rows.place import EARLIEST_MS, LATEST_MS, Log, Placed, TableRows
 from sinks.rows.readings import readings
 from sinks.rows.registry import MARKERS_TABLE, registry
@@ -58,7 +59,7 @@ def feeds(kinds: Mapping[str, Kind]) -> dict[str, Feed]:
 
 
 def _readings_feed(kind: Kind, codec: BatchCodec) -> Feed:
-    def decode(data: bytes, _: Headers) -> Batch:
+    def decode(data: bytes, headers: Headers) -> Batch | Control:
         batch = codec.decode(data)
         if batch.kind != kind.name:
             raise DecodeError(f"a batch of {batch.kind} in the topic of {kind.name}")
@@ -67,9 +68,19 @@ def _readings_feed(kind: Kind, codec: BatchCodec) -> Feed:
             raise DecodeError("observed_at lies outside the years 1970 to 2299")
         if not EARLIEST_MS <= batch.received_at < LATEST_MS:
             raise DecodeError("received_at lies outside the years 1970 to 2299")
+        if not len(batch):
+            for name, value in headers or ():
+                if name == CONTROL_HEADER:
+                    return Control((value or b"").decode(errors="replace"), batch.registry_version)
         return batch
 
-    return Feed(kind.topic, decode, len, lambda log, batches: [readings(kind, log, batches)])
+    def tables(log: Log, records: Sequence[Placed[Batch | Control]]) -> list[TableRows]:
+        batches = [Placed(p.value, p.offset, p.log_time) for p in records if isinstance(p.value, Batch)]
+        control = [Placed(p.value, p.offset, p.log_time) for p in records if isinstance(p.value, Control)]
+        found = [readings(kind, log, batches)] if batches else []
+        return [*found, controls(kind, log, control)] if control else found
+
+    return Feed(kind.topic, decode, lambda value: len(value) if isinstance(value, Batch) else 1, tables)
 
 
 def _registry_feed(topic: str) -> Feed:

@@ -16,8 +16,9 @@ from .clickhouse import ColumnClient, connect, query
 from .engines import Rendering, identifier
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-# alerts and signals are few and are what reports are made of: they stay
-KEPT_FOR_RETENTION = ("rejected_readings",)
+# alerts and signals are few and are what reports are made of: they stay; so do changes of rules and mode, which say
+# what was in force when the readings that are left were judged
+KEPT_FOR_RETENTION = {"rejected_readings": "", "control_log": "control = 'tick'"}
 
 _FILE = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _RECORD = """
@@ -122,8 +123,8 @@ def migrate(settings: Settings, kinds: Mapping[str, Kind], folder: Path = MIGRAT
         done += _numbered(client, migrations, rendering)
         for kind in kinds.values():
             done += _kind_table(client, kind, rendering)
-        for table in (*KEPT_FOR_RETENTION, *(kind.table for kind in kinds.values())):
-            done += _retention(client, table, settings.retention_days, rendering)
+        for table, only in {**KEPT_FOR_RETENTION, **{kind.table: "" for kind in kinds.values()}}.items():
+            done += _retention(client, table, settings.retention_days, rendering, only)
     finally:
         client.disconnect()
     return done
@@ -173,7 +174,7 @@ def _kind_table(client: ColumnClient, kind: Kind, rendering: Rendering) -> list[
     return done
 
 
-def _retention(client: ColumnClient, table: str, days: int, rendering: Rendering) -> list[str]:
+def _retention(client: ColumnClient, table: str, days: int, rendering: Rendering, only: str) -> list[str]:
     ((ddl,),) = query(
         client,
         "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
@@ -183,5 +184,5 @@ def _retention(client: ColumnClient, table: str, days: int, rendering: Rendering
     if (int(present[1]) if present else 0) == days:
         return []
     # rewriting old parts at once would load the server for hours; merges apply the new time little by little
-    query(client, tables.retention(table, days, rendering), materialize_ttl_after_modify=0)
+    query(client, tables.retention(table, days, rendering, only), materialize_ttl_after_modify=0)
     return [f"table {table}: retention {days} days" if days else f"table {table}: retention removed"]

@@ -46,6 +46,12 @@ _AFTER = (
     Column(
         "received_at", _TIME, "When the gateway received the oldest reading of its batch", "CODEC(DoubleDelta, ZSTD(1))"
     ),
+    Column(
+        "registry_version",
+        "UInt32",
+        "The registry that its gateway knew: it is judged with that or a newer one",
+        "CODEC(ZSTD(1))",
+    ),
     Column("log_time", _TIME, "Timestamp of its batch in the log (LogAppendTime)", "CODEC(DoubleDelta, ZSTD(1))"),
     Column("log_generation", _ID, "Id of the Kafka topic; a topic made anew has another"),
     Column("log_partition", "UInt32", "Partition in the topic readings.<kind>", "CODEC(ZSTD(1))"),
@@ -101,6 +107,11 @@ def alter(kind: Kind, existing: Mapping[str, tuple[str, str]], rendering: Render
     head = f"ALTER TABLE {identifier(kind.table)} {rendering.on_cluster()}"
     statements = []
     after = _BEFORE[-1].name
+    fixed = _BEFORE[-1].name
+    for column in (*_BEFORE, *_AFTER):
+        if column.name not in existing:
+            statements.append(f"{head} ADD COLUMN IF NOT EXISTS {column.ddl} AFTER {identifier(fixed)}")
+        fixed = column.name
     for field in kind.fields:
         column = field_column(field)
         if field.name not in existing:
@@ -120,10 +131,14 @@ def alter(kind: Kind, existing: Mapping[str, tuple[str, str]], rendering: Render
     return statements
 
 
-def retention(table: str, days: int, rendering: Rendering) -> str:
-    """The statement that sets or (0 days) removes a table's retention, counted from `stored_at`."""
+def retention(table: str, days: int, rendering: Rendering, only: str = "") -> str:
+    """The statement that sets or (0 days) removes a table's retention, counted from `stored_at`.
+
+    `only` is a condition: rows for which it does not hold stay.
+    """
     head = f"ALTER TABLE {identifier(table)} {rendering.on_cluster()}"
-    return f"{head} MODIFY TTL {retention_clause(days)}" if days else f"{head} REMOVE TTL"
+    where = f" DELETE WHERE {only}" if only else ""
+    return f"{head} MODIFY TTL {retention_clause(days)}{where}" if days else f"{head} REMOVE TTL"
 
 
 def retention_clause(days: int) -> str:

@@ -45,6 +45,7 @@ def readings(kind: Kind, log: Log, batches: Sequence[Placed[Batch]]) -> TableRow
         "gateway": texts(lambda batch: batch.gateway),
         "source": texts(lambda batch: batch.source),
         "received_at": repeated([placed.value.received_at for placed in filled], np.int64),
+        "registry_version": repeated([max(0, placed.value.registry_version) for placed in filled], np.int64),
         "log_time": repeated([placed.log_time for placed in filled], np.int64),
         "log_generation": constant(log.generation, total),
         "log_partition": np.full(total, log.partition, np.uint32),

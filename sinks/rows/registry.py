@@ -59,7 +59,7 @@ def _sensors(rows: Sequence[Row]) -> Columns:
         "lat": _degrees(entry.lat for entry in entries),
         "lon": _degrees(entry.lon for entry in entries),
         "attributes": [
-            {key: f"{value:.15g}" if isinstance(value, float) else value for key, value in entry.attributes.items()}
+            {key: _number_text(value) if isinstance(value, float) else value for key, value in entry.attributes.items()}
             for entry in entries
         ],
     }  # fmt: skip
@@ -79,6 +79,11 @@ def _assets(rows: Sequence[Row]) -> Columns:
         "risk_point": np.array([entry.risk_point for entry in entries], np.bool_),
     }
     return columns
+
+
+def _number_text(value: float) -> str:
+    """The shortest text that reads back as the same number, without `.0`."""
+    return repr(value).removesuffix(".0")
 
 
 def _degrees(values: Iterable[float | None]) -> NDArray[np.float64]:

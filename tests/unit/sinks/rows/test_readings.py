@@ -22,6 +22,7 @@ def batch(ids: list[str], sensor: list[int], at: list[int], **changes: Any) -> B
         "kind": KIND.name, "gateway": "g", "source": "mqtt", "mode": Mode.LIVE, "run_id": "", "received_at": 9,
         "sensor_ids": ids, "sensor": np.array(sensor, np.int32), "observed_at": np.array(at, np.int64),
         "late": np.zeros(count, np.bool_), "values": {"rain_mm": np.arange(count) / 2},
+        "registry_version": 3,
     }  # fmt: skip
     return Batch(**{**values, **changes})
 
@@ -54,6 +55,7 @@ def test_batches_become_rows_in_log_order() -> None:
         "gateway": ["g", "g", "g", "h", "h"],
         "source": ["mqtt"] * 5,
         "received_at": [9] * 5,
+        "registry_version": [3, 3, 3, 3, 3],
         "log_time": [100, 100, 100, 102, 102],
         "log_generation": ["gen"] * 5,
         "log_partition": [2] * 5,
