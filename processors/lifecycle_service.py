@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from processors.core.alerts import AlertTexts, step
+from processors.core.alerts import AlertTexts, link, step
 from processors.ruleset import load_rules
 from runtime import metrics
 from runtime.health import HealthServer
@@ -107,10 +107,20 @@ class LifecycleService:
         except DecodeError as error:
             log.error("%s/%d/%d is no signal: %s", message.topic(), message.partition(), message.offset(), error)
             return []
-        texts = self._texts.get(signal.rule_id)
-        alert = step(self._current.get(signal.alert_id), signal, texts or UnknownRule(signal.rule_id))
-        if alert is None:
-            return []
+        found: list[tuple[str, Alert]] = []
+        texts = self._texts.get(signal.rule_id) or UnknownRule(signal.rule_id)
+        alert = step(self._current.get(signal.alert_id), signal, texts)
+        if alert is not None:
+            found += self._to_topics(alert)
+        # also when the coupled alert is known already: a crash may lie between it and its links
+        for alert_id in signal.contributing:
+            contributing = self._current.get(alert_id)
+            linked = link(contributing, signal) if contributing is not None else None
+            if linked is not None:
+                found += self._to_topics(linked)
+        return found
+
+    def _to_topics(self, alert: Alert) -> list[tuple[str, Alert]]:
         alert.published_at = round(time.time() * 1000)
         self._current[alert.alert_id] = alert
         metrics.LIFECYCLE_EVENTS.labels(alert.event, alert.level.word).inc()

@@ -22,6 +22,8 @@ __all__ = ["Fault", "RuleError", "RuleSet", "files_of", "load_rules", "read_yaml
 
 SHIPPED = Path(__file__).parent / "rules"
 TEST_SUFFIX = ".test.yaml"
+OTHERS = frozenset({"couplings.yaml", "zones.yaml"})
+"""Files of a rules folder that hold no rules of sensors; see `processors.couplings`."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,7 +84,8 @@ def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]
     result: list[Path] = []
     for path in [SHIPPED] if paths is None else paths:
         if path.is_dir():
-            result += sorted(p for p in path.glob("*.yaml") if p.name.endswith(TEST_SUFFIX) == tests)
+            found = (p for p in path.glob("*.yaml") if p.name.endswith(TEST_SUFFIX) == tests)
+            result += sorted(p for p in found if p.name.replace(TEST_SUFFIX, ".yaml") not in OTHERS)
         elif path.is_file():
             beside = path.with_name(path.name.removesuffix(".yaml") + TEST_SUFFIX)
             if path.name.endswith(TEST_SUFFIX) == tests:

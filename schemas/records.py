@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -63,7 +63,7 @@ def _plain(name: str, value: Any) -> Any:
 
 @dataclass(slots=True)
 class Signal(Record):
-    """A transition of one rule at one sensor. `published_at` is not part of the result: a replay gives another."""
+    """A transition of one rule at one sensor, or of a coupling at its place. `published_at` is not part of the result: a replay gives another."""
 
     SUBJECT: ClassVar[str] = "signals-value"
     AVRO_NAME: ClassVar[str] = "signal"
@@ -90,6 +90,12 @@ class Signal(Record):
     log_offset: int
     log_index: int
     published_at: int = 0
+    type: str = "threshold"
+    run_id: str = ""
+    sensors: list[str] = field(default_factory=list)
+    assets: list[str] = field(default_factory=list)
+    contributing: list[str] = field(default_factory=list)
+    departments: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -129,6 +135,45 @@ class Alert(Record):
     value: float
     evidence: str
     mode: str
+    part_of: list[str] = field(default_factory=list)
+    signal_sequence: int = 0
+
+
+@dataclass(slots=True)
+class Event(Record):
+    """An event from outside, in force from `valid_from` to `valid_until` in a zone or a WKT polygon."""
+
+    SUBJECT: ClassVar[str] = "events-value"
+    AVRO_NAME: ClassVar[str] = "event"
+
+    event_id: str
+    type: str
+    level: Level
+    zone: str
+    polygon: str
+    valid_from: int
+    valid_until: int
+    source: str
+    mode: str = "live"
+    run_id: str = ""
+    received_at: int = 0
+
+
+@dataclass(slots=True)
+class ZoneRisk(Record):
+    """The risk index of a zone, 0 to 100, with its level and the counts that it was made of."""
+
+    SUBJECT: ClassVar[str] = "zones.risk-value"
+    AVRO_NAME: ClassVar[str] = "zone_risk"
+
+    zone: str
+    index: float
+    level: Level
+    at: int
+    evidence: str
+    sequence: int = 0
+    mode: str = "live"
+    run_id: str = ""
 
 
 @dataclass(slots=True)

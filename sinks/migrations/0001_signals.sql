@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS signals_log ${on_cluster}
     sensor_id        LowCardinality(String) COMMENT 'The sensor',
     zone             LowCardinality(String) COMMENT 'Zone path of the sensor: city/district/street/community/grid',
     asset_id         LowCardinality(String) COMMENT 'Asset that the sensor watches; empty if none',
-    transition       Enum8('raised' = 1, 'changed' = 2, 'cleared' = 3) COMMENT 'What happened',
+    transition       Enum8('raised' = 1, 'changed' = 2, 'cleared' = 3, 'joined' = 4) COMMENT 'What happened; joined: more signals contribute to a coupling',
     level            Enum8('none' = 0, 'blue' = 1, 'yellow' = 2, 'orange' = 3, 'red' = 4) COMMENT 'Level from now on; none when cleared; a higher one is worse and compares as greater',
     previous_level   Enum8('none' = 0, 'blue' = 1, 'yellow' = 2, 'orange' = 3, 'red' = 4) COMMENT 'Level before',
     onset_at         DateTime64(3, 'UTC') COMMENT 'Event time at which the condition began to hold',
@@ -20,6 +20,12 @@ CREATE TABLE IF NOT EXISTS signals_log ${on_cluster}
     value            Nullable(Float64) COMMENT 'Value of the rule''s expression at the transition; null if it has none',
     evidence         String COMMENT 'JSON: value, unit, thresholds, windows, recent values' CODEC(ZSTD(3)),
     mode             LowCardinality(String) COMMENT 'live or exercise',
+    run_id           LowCardinality(String) COMMENT 'Run of an exercise; empty when live',
+    type             LowCardinality(String) COMMENT 'threshold, no_data, coupling, index; event: an event from outside; tick: a mark that time has passed',
+    sensors          Array(String) COMMENT 'Couplings: sensors of the contributing signals',
+    assets           Array(String) COMMENT 'Couplings: assets affected',
+    contributing     Array(String) COMMENT 'Couplings: ids of the contributing alerts',
+    departments      Array(LowCardinality(String)) COMMENT 'Departments that get it; empty: those of the rule',
     reading_partition UInt32 COMMENT 'Partition of the reading that caused it, in readings.<kind>',
     reading_offset   UInt64 COMMENT 'Offset of its batch',
     reading_index    UInt32 COMMENT 'Its index in the batch',
@@ -37,5 +43,5 @@ SETTINGS ${deduplication}
 COMMENT 'Transitions of rules as they were published; query the view signals instead';
 
 CREATE OR REPLACE VIEW signals ${on_cluster} AS
-SELECT * FROM signals_log FINAL
-COMMENT 'Transitions of rules at sensors (raised, changed, cleared), each once';
+SELECT * FROM signals_log FINAL WHERE type NOT IN ('event', 'tick')
+COMMENT 'Transitions of rules, couplings and zone indices (raised, changed, cleared, joined), each once';

@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS alert_events_log ${on_cluster}
     value            Nullable(Float64) COMMENT 'Value at this event; null if it has none',
     evidence         String COMMENT 'JSON: values, windows, thresholds, contributing signals, affected assets' CODEC(ZSTD(3)),
     mode             LowCardinality(String) COMMENT 'live or exercise',
+    part_of          Array(String) COMMENT 'Ids of the coupled alerts that it contributes to',
+    signal_sequence  UInt32 COMMENT 'Sequence of the last signal that is in it',
     log_time         DateTime64(3, 'UTC') COMMENT 'Timestamp of the record in the topic alerts',
     log_generation   LowCardinality(String) COMMENT 'Id of the Kafka topic; a topic made anew has another',
     log_partition    UInt32 COMMENT 'Partition in the topic alerts',
@@ -59,6 +61,7 @@ SELECT
     newest.15 AS assets, newest.16 AS title, newest.17 AS advice, newest.18 AS onset_at, newest.19 AS raised_at,
     newest.20 AS due_at, newest.21 AS overdue, newest.22 AS escalated_to, newest.23 AS value,
     newest.24 AS evidence, newest.25 AS mode, newest.26 AS updated_at,
+    newest.27 AS part_of,
     last_sequence AS sequence, first_published_at, last_published_at,
     cleared_at, accepted_at, first_feedback_at, resolved_at, closed_at
 FROM
@@ -68,7 +71,7 @@ FROM
         argMax(tuple(
             type, level, highest_level, status, cleared, rule_id, rule_version, registry_version, kind, zone,
             lead_department, departments, owner, sensors, assets, title, advice, onset_at, raised_at,
-            due_at, overdue, escalated_to, value, evidence, mode, updated_at), alert_events_log.sequence) AS newest,
+            due_at, overdue, escalated_to, value, evidence, mode, updated_at, part_of), alert_events_log.sequence) AS newest,
         max(alert_events_log.sequence) AS last_sequence,
         min(published_at) AS first_published_at,
         max(published_at) AS last_published_at,

@@ -15,8 +15,8 @@ _CODED = (
     "event", "type", "status", "rule_id", "kind", "zone", "lead_department", "escalated_to", "mode",
 )  # fmt: skip
 # texts, lists of texts, and maps of texts by language
-_PLAIN = ("alert_id", "departments", "owner", "sensors", "assets", "title", "advice", "evidence")
-_NUMBERS = ("sequence", "rule_version", "registry_version")
+_PLAIN = ("alert_id", "departments", "owner", "sensors", "assets", "title", "advice", "evidence", "part_of")
+_NUMBERS = ("sequence", "signal_sequence", "rule_version", "registry_version")
 _TIMES = ("onset_at", "published_at", "updated_at")
 
 

@@ -11,8 +11,8 @@ from sinks.native import code
 from sinks.rows.place import Columns, Log, Placed, TableRows, numbers, place_columns, times
 
 TABLE = "signals_log"
-_CODED = ("rule_id", "kind", "sensor_id", "zone", "asset_id", "transition", "mode")
-_TEXTS = ("signal_id", "alert_id", "evidence")
+_CODED = ("rule_id", "kind", "sensor_id", "zone", "asset_id", "transition", "mode", "type", "run_id")
+_TEXTS = ("signal_id", "alert_id", "evidence", "sensors", "assets", "contributing", "departments")
 _NUMBERS = ("rule_version", "registry_version", "sequence")
 
 

@@ -176,7 +176,7 @@ def test_killed_at_any_moment_it_gives_what_the_log_gives(space: Space, tmp_path
             return [Alert.decode(value) for *_, value in read(settings, "alerts")]
 
         wait_until(lambda: len(events()) >= len(expected), "an event for each signal")
-    assert sorted((one.alert_id, one.sequence) for one in events()) == sorted(
+    assert sorted((one.alert_id, one.signal_sequence) for one in events()) == sorted(
         (one.alert_id, one.sequence) for one in expected.values()
     )
     department = [Alert.decode(value) for *_, value in read(settings, "alerts.gas")]
