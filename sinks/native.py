@@ -1,7 +1,7 @@
 """ClickHouse's column encoding (the Native format), from numpy arrays and without work per row.
 
 `clickhouse-driver` decides null by null and looks up text by text, in Python; on readings that costs more
-than all the rest of the sink (docs/decisions/clickhouse-inserts.md). The bytes are the same.
+than all the rest of the sink (docs/decisions/0006-clickhouse-inserts.md). The bytes are the same.
 """
 
 from __future__ import annotations
