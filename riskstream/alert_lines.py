@@ -11,15 +11,21 @@ from riskstream.times import from_ms, local
 from schemas.records import Alert
 
 
-def alert_line(alert: Alert, timezone: str, language: str = "en") -> Text:
-    """Time, level in its colour, what happened, title, value, where, who gets it, and the id's beginning."""
+def alert_line(alert: Alert, timezone: str, language: str = "en", *, brief: bool = False) -> Text:
+    """Time, level in its colour, what happened, title, value, where, who gets it, and the id's beginning.
+
+    Brief: without the date, the upper zones and the id.
+    """
     style = "green" if alert.cleared else LEVEL_STYLES[alert.level.word]
     title = alert.title.get(language) or next(iter(alert.title.values()), alert.rule_id)
     exercise = " [exercise]" if alert.mode == "exercise" else ""
     value = "" if math.isnan(alert.value) else f"  {alert.value:.4g}"
-    line = Text(f"{local(from_ms(alert.updated_at), timezone)}  ")
+    at = local(from_ms(alert.updated_at), timezone)
+    zone = "/".join(alert.zone.split("/")[-3:]) if brief else alert.zone
+    line = Text(f"{at.split()[-1] if brief else at}  ")
     line.append(f"{alert.level.word:<6} {alert.event:<8} {title}{exercise}{value}", style=style)
-    line.append(f"  {alert.zone}  {','.join(alert.sensors)}", style="dim")
+    line.append(f"  {zone}  {','.join(alert.sensors)}", style="dim")
     line.append(f"  → {','.join(alert.departments)}")
-    line.append(f"  {alert.alert_id[:12]}", style="dim")
+    if not brief:
+        line.append(f"  {alert.alert_id[:12]}", style="dim")
     return line

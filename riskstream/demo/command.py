@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seconds", type=click.IntRange(min=5), default=60, show_default=True, help="How long to play.")
 @click.option("--seed", default=7, show_default=True, help="The same seed draws the same city.")
 @click.option("--stop", is_flag=True, help="End the stack afterwards, if the demo started it.")
-@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Save what is shown as an SVG.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Save alerts and accounts as an SVG.")
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), envvar="RISKSTREAM_HOME", default=DEFAULT_FOLDER,
     show_default=True, help="Where the stack keeps its data and logs.",
@@ -64,10 +64,8 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
         console.print(f"All parts are healthy after {time.monotonic() - began:.0f} s.\n")
     whole = False
     try:
-        whole = _play_and_report(console, folder, scenario, seconds, seed)
+        whole = _play_and_report(console, folder, scenario, seconds, seed, picture)
     finally:
-        if picture is not None:
-            console.save_svg(str(picture), title="riskstream demo")
         if ours and stop:
             stop_stack(folder)
     if not (ours and stop):
@@ -75,7 +73,9 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
     sys.exit(0 if whole else 1)
 
 
-def _play_and_report(console: Console, folder: Path, scenario: str, seconds: int, seed: int) -> bool:
+def _play_and_report(
+    console: Console, folder: Path, scenario: str, seconds: int, seed: int, picture: Path | None
+) -> bool:
     from riskstream.demo.account import Account
     from riskstream.demo.report import show_accounts, show_addresses, show_alerts, show_examples
     from runtime.settings import load_settings
@@ -88,6 +88,8 @@ def _play_and_report(console: Console, folder: Path, scenario: str, seconds: int
     stored, rejected = account.wait_for(counts)
     whole = show_accounts(console, counts, stored, rejected)
     show_alerts(console, account)
+    if picture is not None:
+        console.save_svg(str(picture), title="riskstream demo")
     show_examples(console, settings)
     show_addresses(console, folder)
     return whole
@@ -119,7 +121,9 @@ def _play(console: Console, settings: Settings, scenario: str, seconds: int, see
         console.print(
             f"{len(city.sensors):,} sensors, {seconds} s on the clock at ×{speed:.0f}; alerts as they come:\n"
         )
-        with AlertFeed(settings, lambda alert: console.print(alert_line(alert, settings.timezone), soft_wrap=True)):
+        with AlertFeed(
+            settings, lambda alert: console.print(alert_line(alert, settings.timezone, brief=True), soft_wrap=True)
+        ):
             return play(
                 city.sensors.values(), city.assets, city.kinds, endpoints_of_settings(None, None),
                 scenario=scenario, duration_s=seconds, speed=speed, seed=seed, utc_offset_s=city.utc_offset_s,
