@@ -10,6 +10,7 @@ from schemas.batch import CONTROL_HEADER, Batch, BatchCodec
 from schemas.kinds import Kind
 from schemas.records import Alert, Rejected, Signal
 from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, VERSION_HEADER, Marker, Row, decode_row
+from schemas.rule_versions import MODES_TOPIC, RULES_TOPIC, Modes, RuleFiles
 from schemas.wire import DecodeError
 from sinks.rows.alerts import alert_events
 from sinks.rows.control import Control, controls
@@ -18,6 +19,7 @@ from sinks.rows.readings import readings
 from sinks.rows.registry import MARKERS_TABLE, registry
 from sinks.rows.rejected import rejected
 from sinks.rows.signals import signals
+from sinks.rows.versions import mode_versions, rule_versions
 
 Headers = Iterable[tuple[str, Any]] | None
 
@@ -52,6 +54,13 @@ def feeds(kinds: Mapping[str, Kind]) -> dict[str, Feed]:
             _one,
             lambda log, records: [rejected(log, records)],
         ),
+        Feed(
+            RULES_TOPIC,
+            lambda data, _: RuleFiles.decode(data),
+            _one,
+            lambda log, records: [rule_versions(log, records)],
+        ),
+        Feed(MODES_TOPIC, lambda data, _: Modes.decode(data), _one, lambda log, records: [mode_versions(log, records)]),
         _registry_feed(SENSORS_TOPIC),
         _registry_feed(ASSETS_TOPIC),
     ]
