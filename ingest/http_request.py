@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.forms import Form
 from ingest.http_answers import Receive, Refused
+from ingest.mode import RUN_ID, RUN_ID_ALLOWED
 from schemas.batch import Mode
 
 PREFIX = "/v1/readings/"
@@ -21,7 +21,6 @@ _FORMS = {
     "application/x-ndjson": Form.NDJSON,
     "application/ndjson": Form.NDJSON,
 }
-_RUN_ID = re.compile(r"[A-Za-z0-9._:-]{0,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,9 @@ def read_head(headers: list[tuple[bytes, bytes]]) -> Head:
             mode = _mode(raw.decode("latin-1"))
         elif name == b"riskstream-run-id":
             run_id = raw.decode("latin-1")
-            if not _RUN_ID.fullmatch(run_id):
-                allowed = "letters, digits and . _ : -, at most 100"
-                raise Refused(400, "bad_header", f"Riskstream-Run-Id is {run_id[:120]!r}; allowed: {allowed}")
+            if not RUN_ID.fullmatch(run_id):
+                detail = f"Riskstream-Run-Id is {run_id[:120]!r}; allowed: {RUN_ID_ALLOWED}"
+                raise Refused(400, "bad_header", detail)
     return Head(form, gzipped, mode, run_id, length, token)
 
 

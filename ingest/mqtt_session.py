@@ -197,4 +197,6 @@ class MqttSession:
             self._later(f"connection lost: {reason}")
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._messages.append(Message(message.mid if message.qos else 0, message.topic, bytes(message.payload)))
+        properties = vars(message.properties).get("UserProperty", ()) if message.properties else ()
+        mid = message.mid if message.qos else 0
+        self._messages.append(Message(mid, message.topic, bytes(message.payload), tuple(properties)))

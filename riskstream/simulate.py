@@ -60,7 +60,8 @@ def simulate(
     """Play a believable city over real MQTT and HTTP.
 
     Event time runs SPEED times faster than the clock and ends at now, so nothing is in the future; devices join once
-    their readings are young enough not to be late. The registry must know the sensors (riskstream registry import).
+    their readings are young enough not to be late. What runs faster than the clock is an exercise of its own run: its
+    alerts are marked so. The registry must know the sensors (riskstream registry import).
 
     \b
     Examples:

@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from riskstream.devices.counts import TransportCounts
 from riskstream.devices.transport import Endpoints, Item, TransportError
+from schemas.batch import Mode
 
 TOPIC = "riskstream/v1/{kind}/{sensor_id}"
 NO_SUBSCRIBERS = 0x10
@@ -32,6 +35,8 @@ class MqttTransport:
         endpoints: Endpoints,
         *,
         client_id: str,
+        mode: Mode = Mode.LIVE,
+        run_id: str = "",
         connections: int = 4,
         in_flight: int = 500,
         patience_s: float = 30,
@@ -39,8 +44,12 @@ class MqttTransport:
         self.counts = TransportCounts()
         self._patience_s = patience_s
         self._lock = threading.Lock()
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if mode is not Mode.LIVE or run_id:
+            properties.UserProperty = [("riskstream-mode", mode.value), ("riskstream-run-id", run_id)]
         self._sessions = [
-            _Session(endpoints, f"{client_id}-{n}", in_flight, self.counts, self._lock) for n in range(connections)
+            _Session(endpoints, f"{client_id}-{n}", in_flight, self.counts, self._lock, properties)
+            for n in range(connections)
         ]
         for session in self._sessions:
             session.connect(patience_s)
@@ -68,8 +77,15 @@ class MqttTransport:
 
 class _Session:
     def __init__(
-        self, endpoints: Endpoints, client_id: str, in_flight: int, counts: TransportCounts, lock: threading.Lock
+        self,
+        endpoints: Endpoints,
+        client_id: str,
+        in_flight: int,
+        counts: TransportCounts,
+        lock: threading.Lock,
+        properties: Properties,
     ) -> None:
+        self._properties = properties
         self._address = f"{endpoints.mqtt_host}:{endpoints.mqtt_port}"
         self._endpoints = endpoints
         self._counts, self._lock = counts, lock
@@ -111,7 +127,7 @@ class _Session:
                     )
             self._unsettled += 1
         # paho holds a lock of its own while it calls on_publish, so ours must be free here
-        message = self._client.publish(topic, payload, qos=1)
+        message = self._client.publish(topic, payload, qos=1, properties=self._properties)
         with self._free:
             reason = self._early.pop(message.mid, None)
             if reason is None:

@@ -22,6 +22,7 @@ from riskstream.devices.noise import key_of
 from riskstream.devices.scenarios import LEAD_IN_S, scenario_named
 from riskstream.devices.simulator import MAX_DELAY_MS, MAX_SKEW_MS, Readings, Runs, Simulator
 from riskstream.devices.transport import Endpoints, Transport, TransportError
+from schemas.batch import Mode
 from schemas.kinds import Kind
 from schemas.registry import Asset, Sensor
 
@@ -63,6 +64,7 @@ def play(
     via: Collection[str] = VIA,
     rate: float = DEFAULT_RATE,
     utc_offset_s: int = 0,
+    mode: Mode | None = None,
     run_id: str = "",
     on_progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
@@ -70,7 +72,9 @@ def play(
     """Play the city and return what became of every reading.
 
     Sends at most about `rate` readings a second (the city is thinned to it). `stop` ends the play early, counted
-    exactly all the same. Raises ScenarioError (unknown, or no place for it in this city) and TransportError.
+    exactly all the same. What runs faster than the clock is an exercise unless `mode` says otherwise: its event times
+    overlap those of other plays, and an exercise has windows and alerts of its own. Raises ScenarioError (unknown, or
+    no place for it in this city) and TransportError.
     """
     chosen = None if scenario is None else scenario_named(scenario)
     if speed is None:
@@ -84,7 +88,11 @@ def play(
         sensors, assets, kinds, seed=seed, scenario=chosen, start_ms=start_ms, utc_offset_ms=utc_offset_s * 1000
     )
     simulator.limit(rate / speed)
-    transports = _transports(via, endpoints, run_id, seed)
+    if mode is None:
+        mode = Mode.EXERCISE if speed > 1 else Mode.LIVE
+    if mode is not Mode.LIVE and not run_id:
+        run_id = f"{scenario or 'city'}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(began))}"
+    transports = _transports(via, endpoints, mode, run_id, seed)
     counts = Counts({name: transport.counts for name, transport in transports.items()})
     try:
         at_ms = start_ms
@@ -114,14 +122,14 @@ def _young_enough(simulator: Simulator, at_ms: int, now: float) -> list[str]:
     return [name for name, fleet in simulator.fleets.items() if age_ms <= 900 * fleet.kind.max_delay_s]
 
 
-def _transports(via: Collection[str], endpoints: Endpoints, run_id: str, seed: int) -> dict[str, Transport]:
+def _transports(via: Collection[str], endpoints: Endpoints, mode: Mode, run_id: str, seed: int) -> dict[str, Transport]:
     transports: dict[str, Transport] = {}
     try:
         if "mqtt" in via:
             client_id = f"riskstream-simulator-{key_of(f'{time.time_ns()} {seed}'):x}"
-            transports["mqtt"] = MqttTransport(endpoints, client_id=client_id)
+            transports["mqtt"] = MqttTransport(endpoints, client_id=client_id, mode=mode, run_id=run_id)
         if "http" in via:
-            headers = {"Riskstream-Run-Id": run_id} if run_id else None
+            headers = {"Riskstream-Mode": mode.value, "Riskstream-Run-Id": run_id}
             transports["http"] = HttpTransport(endpoints, headers=headers)
     except TransportError:
         _finish(transports.values())
