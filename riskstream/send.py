@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from riskstream.recording_options import layout_of, recording_options
+
 if TYPE_CHECKING:
-    from riskstream.devices.expression import Expression
-    from riskstream.devices.recording import Layout
     from riskstream.devices.transport import Endpoints, Transport
 
 
@@ -31,34 +31,7 @@ class _Speed(click.ParamType):
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--kind", required=True, help="Kind of the readings.")
 @click.option("--sensor", "sensor_id", required=True, help="The sensor, as the registry knows it.")
-@click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="A field is a column, by its exact name."
-)
-@click.option(
-    "--field",
-    "fields",
-    multiple=True,
-    metavar="FIELD=EXPRESSION",
-    help="A field is computed: methane_lel=CH4vmr_ppmv/500",
-)
-@click.option("--skip-lines", type=click.IntRange(min=0), default=0, help="Lines before the line of column names.")
-@click.option("--delimiter", default=None, help="Between columns; found by itself. A space is any white space.")
-@click.option("--missing", type=float, multiple=True, help="A number that stands for no value; may be repeated.")
-@click.option("--time-column", default=None, help="The first column by default.")
-@click.option(
-    "--time-format", default="iso", show_default=True,
-    help="iso, elapsed (seconds), epoch (seconds), epoch-ms, or a format of strptime.",
-)  # fmt: skip
-@click.option("--start-time", default=None, help="Start of elapsed times.")
-@click.option(
-    "--start-time-regex", default=None, help="Finds the start in the skipped lines; its first group is the time."
-)
-@click.option(
-    "--start-format", default="iso", show_default=True, help="Format of the start time, as for --time-format."
-)
-@click.option("--timezone", default="UTC", show_default=True, help="Zone of times without an offset.")
-@click.option("--encoding", default="utf-8", show_default=True)
-@click.option("--member", default=None, help="The file inside a zip of several.")
+@recording_options
 @click.option("--speed", type=_Speed(), default="1", show_default=True, help="1 is real time; N times faster; max.")
 @click.option(
     "--original-time", is_flag=True, help="Keep the recorded times: stored as history, not judged. Over HTTP."
@@ -77,19 +50,6 @@ def send(
     files: tuple[Path, ...],
     kind: str,
     sensor_id: str,
-    columns: tuple[str, ...],
-    fields: tuple[str, ...],
-    skip_lines: int,
-    delimiter: str | None,
-    missing: tuple[float, ...],
-    time_column: str | None,
-    time_format: str,
-    start_time: str | None,
-    start_time_regex: str | None,
-    start_format: str,
-    timezone: str,
-    encoding: str,
-    member: str | None,
     speed: float,
     original_time: bool,
     run_id: str | None,
@@ -97,6 +57,7 @@ def send(
     http_url: str | None,
     api_key: str | None,
     format_: str,
+    **layout: Any,
 ) -> None:
     """Play recorded FILES (text, zip or gzip) as one device would, moved to now.
 
@@ -133,12 +94,9 @@ def send(
         kinds = load_kinds(*load_settings().kinds_dirs)
         if kind not in kinds:
             raise click.UsageError(f"unknown kind {kind!r}; allowed: {', '.join(kinds)}")
-        layout = _layout(
-            columns, fields, skip_lines, delimiter, missing, time_column, time_format, start_time, start_time_regex,
-            start_format, timezone, encoding, member,
-        )  # fmt: skip
         endpoints = endpoints_of_settings(http_url, api_key)
-        series = join([read_recording(path, kinds[kind], layout) for path in files])
+        how = layout_of(**layout)
+        series = join([read_recording(path, kinds[kind], how) for path in files])
     except (SettingsError, KindError, RecordingError) as error:
         raise click.UsageError(str(error)) from error
     if not len(series):
@@ -185,65 +143,6 @@ def _transport(way: str, endpoints: Endpoints, run_id: str | None) -> Transport:
     headers = {"Riskstream-Mode": "history", "Riskstream-Run-Id": run_id} if run_id else None
     # one connection: posts of one device stay in order
     return HttpTransport(endpoints, headers=headers, connections=1)
-
-
-def _layout(
-    columns: tuple[str, ...],
-    fields: tuple[str, ...],
-    skip_lines: int,
-    delimiter: str | None,
-    missing: tuple[float, ...],
-    time_column: str | None,
-    time_format: str,
-    start_time: str | None,
-    start_time_regex: str | None,
-    start_format: str,
-    timezone: str,
-    encoding: str,
-    member: str | None,
-) -> Layout:
-    """Raises click.UsageError."""
-    from zoneinfo import ZoneInfo
-
-    from riskstream.devices.recording import Layout
-
-    try:
-        zone = ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError):
-        raise click.UsageError(f"--timezone {timezone!r} is not an IANA time zone such as Asia/Shanghai") from None
-    return Layout(
-        fields=_expressions(columns, fields),
-        skip_lines=skip_lines,
-        time_column=time_column,
-        time_format=time_format,
-        start_time=start_time,
-        start_regex=start_time_regex,
-        start_format=start_format,
-        missing=missing,
-        delimiter=delimiter,
-        zone=zone,
-        encoding=encoding,
-        member=member,
-    )
-
-
-def _expressions(columns: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, Expression]:
-    from riskstream.devices.expression import ExpressionError, column_expression, parse_expression
-
-    result: dict[str, Expression] = {}
-    for option, pairs in (("--column", columns), ("--field", fields)):
-        for pair in pairs:
-            name, equals, text = pair.partition("=")
-            name, text = name.strip(), text.strip()
-            if not equals or not name or not text:
-                raise click.UsageError(f"{option} {pair!r}: allowed is FIELD=… such as level_m=River")
-            if name in result:
-                raise click.UsageError(f"{option} {pair!r}: {name} is mapped twice")
-            try:
-                result[name] = column_expression(text) if option == "--column" else parse_expression(text)
-            except ExpressionError as error:
-                raise click.UsageError(f"{option} {pair!r}: {error}") from error
-    return result
 
 
 def _slug(name: str) -> str:
