@@ -23,7 +23,7 @@ def alert_line(alert: Alert, timezone: str, language: str = "en", *, brief: bool
     at = local(from_ms(alert.updated_at), timezone)
     zone = "/".join(alert.zone.split("/")[-3:]) if brief else alert.zone
     line = Text(f"{at.split()[-1] if brief else at}  ")
-    line.append(f"{alert.level.word:<6} {alert.event:<8} {title}{exercise}{value}", style=style)
+    line.append(f"{alert.level.word:<6} {alert.event:<8} {title + exercise + value:<50}", style=style)
     line.append(f"  {zone}  {','.join(alert.sensors)}", style="dim")
     line.append(f"  → {','.join(alert.departments)}")
     if not brief:

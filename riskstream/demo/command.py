@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -89,7 +90,9 @@ def _play_and_report(
     whole = show_accounts(console, counts, stored, rejected)
     show_alerts(console, account)
     if picture is not None:
-        console.save_svg(str(picture), title="riskstream demo")
+        svg = console.export_svg(title="riskstream demo", clear=False)
+        # without the fonts that it would load from elsewhere: the reader's own will do
+        picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
     show_examples(console, settings)
     show_addresses(console, folder)
     return whole
