@@ -63,7 +63,10 @@ def _plain(name: str, value: Any) -> Any:
 
 @dataclass(slots=True)
 class Signal(Record):
-    """A transition of one rule at one sensor, or of a coupling at its place. `published_at` is not part of the result: a replay gives another."""
+    """A transition of one rule at one sensor, or of a coupling at its place.
+
+    `published_at` is not part of the result: a replay gives another.
+    """
 
     SUBJECT: ClassVar[str] = "signals-value"
     AVRO_NAME: ClassVar[str] = "signal"

@@ -45,12 +45,12 @@ def _plain(value: Value) -> float | None:
 
 def alert_id(rule_id: str, sensor_id: str, onset_at: int, run: str) -> str:
     """The same rule, sensor and onset give the same alert; an exercise's alerts are its own."""
-    return _hash("alert", rule_id, sensor_id, str(onset_at), run)
+    return hashed("alert", rule_id, sensor_id, str(onset_at), run)
 
 
 def signal_id(rule_id: str, sensor_id: str, sequence: int, run: str) -> str:
-    return _hash("signal", rule_id, sensor_id, str(sequence), run)
+    return hashed("signal", rule_id, sensor_id, str(sequence), run)
 
 
-def _hash(*parts: str) -> str:
+def hashed(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
