@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from processors.yaml_places import PlacedYaml, YamlError
 from schemas.departments import load_departments
 from schemas.kinds import Kind
 
-__all__ = ["Fault", "RuleError", "RuleSet", "files_of", "load_rules", "read_yaml", "validate"]
+__all__ = ["Fault", "RuleError", "RuleSet", "files_of", "load_rules", "read_yaml", "rules_from_texts", "validate"]
 
 SHIPPED = Path(__file__).parent / "rules"
 TEST_SUFFIX = ".test.yaml"
@@ -53,19 +54,51 @@ class RuleError(ValueError):
 
 
 def load_rules(
-    paths: Iterable[Path] | None, kinds: Mapping[str, Kind], departments: Collection[str] | None = None
+    paths: Iterable[Path] | None,
+    kinds: Mapping[str, Kind],
+    departments: Collection[str] | None = None,
+    *,
+    timezone: str = "UTC",
 ) -> RuleSet:
     """The rules of files and folders (by default the shipped ones), in the order of the files' names.
 
-    Folders give their `*.yaml` without the tests. `departments` are the known ones (by default the built-in). Raises
-    `RuleError` with all faults of all files.
+    Folders give their `*.yaml` without the tests. `departments` are the known ones (by default the built-in),
+    `timezone` the city's. Raises `RuleError` with all faults of all files.
     """
+    sources = [(str(path), partial(read_yaml, path)) for path in files_of(paths)]
+    return _rule_set(sources, kinds, departments, 0, timezone)
+
+
+def rules_from_texts(
+    files: Mapping[str, str],
+    kinds: Mapping[str, Kind],
+    departments: Collection[str] | None = None,
+    version: int = 0,
+    *,
+    timezone: str = "UTC",
+) -> RuleSet:
+    """The rules of files that are given as texts by name, in the order of the names; see `load_rules`.
+
+    Tests of rules, and files that hold no rules of sensors, may be among them; they are passed over.
+    """
+    names = [name for name in sorted(files) if not name.endswith(TEST_SUFFIX) and Path(name).name not in OTHERS]
+    sources = [(name, partial(_parse, name, files[name])) for name in names]
+    return _rule_set(sources, kinds, departments, version, timezone)
+
+
+def _rule_set(
+    sources: Iterable[tuple[str, Callable[[], PlacedYaml]]],
+    kinds: Mapping[str, Kind],
+    departments: Collection[str] | None,
+    version: int,
+    timezone: str,
+) -> RuleSet:
     known = load_departments() if departments is None else departments
     rules: list[Rule] = []
     faults: list[Fault] = []
-    for path in files_of(paths):
+    for path, read in sources:
         try:
-            rules += _load_file(path, kinds, known, len(rules))
+            rules += _load_file(path, read(), kinds, known, len(rules))
         except RuleError as errors:
             faults += errors.faults
     first: dict[str, Rule] = {}
@@ -76,7 +109,7 @@ def load_rules(
             faults.append(Fault(rule.file, rule.line, 1, "id", message))
     if faults:
         raise RuleError(faults)
-    return RuleSet(tuple(rules))
+    return RuleSet(tuple(rules), version, timezone)
 
 
 def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]:
@@ -100,14 +133,20 @@ def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]
 def read_yaml(path: Path) -> PlacedYaml:
     """Raises `RuleError`."""
     try:
-        return PlacedYaml(path.read_text(encoding="utf-8"))
-    except YamlError as error:
-        raise RuleError([Fault(str(path), error.line, error.column, "", str(error))]) from None
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError([Fault(str(path), 1, 1, "", f"not readable: {error}")]) from None
+    return _parse(str(path), text)
 
 
-def validate(model: type[Model], document: PlacedYaml, path: Path) -> Model:
+def _parse(name: str, text: str) -> PlacedYaml:
+    try:
+        return PlacedYaml(text)
+    except YamlError as error:
+        raise RuleError([Fault(name, error.line, error.column, "", str(error))]) from None
+
+
+def validate(model: type[Model], document: PlacedYaml, path: Path | str) -> Model:
     """The document as a model. Raises `RuleError`."""
     try:
         return model.model_validate(document.data)
@@ -115,8 +154,9 @@ def validate(model: type[Model], document: PlacedYaml, path: Path) -> Model:
         raise RuleError([_fault(detail, model, document, path) for detail in error.errors()]) from None
 
 
-def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[str], first: int) -> list[Rule]:
-    document = read_yaml(path)
+def _load_file(
+    path: str, document: PlacedYaml, kinds: Mapping[str, Kind], departments: Collection[str], first: int
+) -> list[Rule]:
     file = validate(RuleFile, document, path)
     rules: list[Rule] = []
     faults: list[Fault] = []
@@ -129,7 +169,7 @@ def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[st
                 message = f"`{department}` is not a department{near or ';'} departments: {words}"
                 faults.append(_at(document, path, (*place, "departments", index), message))
         try:
-            rules.append(compile_rule(definition, file, kinds, first + number, str(path), line))
+            rules.append(compile_rule(definition, file, kinds, first + number, path, line))
         except DefinitionError as error:
             faults.append(_at(document, path, (*place, *error.place), str(error), error.drawing))
     if faults:
@@ -137,7 +177,7 @@ def _load_file(path: Path, kinds: Mapping[str, Kind], departments: Collection[st
     return rules
 
 
-def _at(document: PlacedYaml, path: Path, place: tuple[str | int, ...], message: str, drawing: str = "") -> Fault:
+def _at(document: PlacedYaml, path: Path | str, place: tuple[str | int, ...], message: str, drawing: str = "") -> Fault:
     line, column = document.location(place)
     return Fault(str(path), line, column, _field(document, place), message, drawing)
 
@@ -155,7 +195,7 @@ def _field(document: PlacedYaml, place: Iterable[str | int]) -> str:
     return text
 
 
-def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path) -> Fault:
+def _fault(detail: Any, model: type[BaseModel], document: PlacedYaml, path: Path | str) -> Fault:
     place = _existing(document.data, detail["loc"])
     kind = detail["type"]
     message = str(detail["msg"]).removeprefix("Value error, ")

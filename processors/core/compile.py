@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from processors.core.definition import LevelWord, RuleDefinition, RuleFile
+from processors.core.durations import periods
 from processors.core.expression import nodes
 from processors.core.expression.check import Needs, check
 from processors.core.expression.errors import ExpressionError, suggestion
@@ -35,16 +36,14 @@ def compile_rule(
     definition: RuleDefinition, file: RuleFile, kinds: Mapping[str, Kind], order: int, place: str, line: int
 ) -> Rule:
     """Compile one rule; `place` and `line` are its file and line, for messages. Raises `DefinitionError`."""
-    if definition.kind == "*":
-        raise DefinitionError(
-            ("kind",), "`*` (every kind) is for rules of silent and stuck sensors, not in this version"
-        )
-    if definition.kind not in kinds:
+    if definition.kind == "*" and definition.no_data is None:
+        raise DefinitionError(("kind",), "`*` (every kind) is for `no_data` alone: kinds have different fields")
+    if definition.kind != "*" and definition.kind not in kinds:
         near = suggestion(definition.kind, kinds)
         raise DefinitionError(
             ("kind",), f"`{definition.kind}` is not a kind{near or ';'} kinds: {', '.join(sorted(kinds))}"
         )
-    compiler = _Compiler(definition, kinds[definition.kind])
+    compiler = _Compiler(definition, next(iter(kinds.values())) if definition.kind == "*" else kinds[definition.kind])
     rule = Rule(
         id=definition.id,
         version=definition.version or file.version,
@@ -72,11 +71,26 @@ def compile_rule(
         evidence={
             name: compiler.number(("evidence", name), text, may_miss=True) for name, text in definition.evidence.items()
         },
+        silent=definition.no_data is not None,
+        same_value=_text_of(definition, SAME_VALUE),
+        same_levels=_text_of(definition, SAME_LEVELS),
         file=place,
         line=line,
     )
     compiler.needs.optional -= compiler.needs.attributes
     return rule
+
+
+SAME_VALUE = {"kind", "value"}
+SAME_LEVELS = {
+    "above", "below", "above_or_equal", "below_or_equal", "outside", "when", "and_", "for_", "clear",
+}  # fmt: skip
+
+
+def _text_of(definition: RuleDefinition, fields: set[str]) -> str:
+    """The same for definitions that say the same in these keys."""
+    silent = definition.no_data is not None
+    return f"{silent} {sorted(definition.model_dump(mode='python', include=fields).items())}"
 
 
 def _clear_text(definition: RuleDefinition) -> str:
@@ -106,8 +120,10 @@ class _Compiler:
         self._definition = definition
         self._kind = kind
 
-    def number(self, place: Place, text: str, *, readings: bool = True, may_miss: bool = False) -> NumberFunction:
-        node = self._checked(place, text, condition=False, readings=readings, may_miss=may_miss)
+    def number(
+        self, place: Place, text: str, *, readings: bool = True, may_miss: bool = False, lengths: bool = False
+    ) -> NumberFunction:
+        node = self._checked(place, text, condition=False, readings=readings, may_miss=may_miss, lengths=lengths)
         return number_function(node)
 
     def conditions(self, key: str, given: Mapping[LevelWord, str] | None) -> dict[int, ConditionFunction]:
@@ -117,11 +133,18 @@ class _Compiler:
         }
 
     def _checked(
-        self, place: Place, text: str, *, condition: bool, readings: bool = True, may_miss: bool = False
+        self,
+        place: Place,
+        text: str,
+        *,
+        condition: bool,
+        readings: bool = True,
+        may_miss: bool = False,
+        lengths: bool = False,
     ) -> nodes.Node:
         try:
             node = parse(text)
-            needs = check(node, text, self._kind, condition=condition, readings=readings)
+            needs = check(node, text, self._kind, condition=condition, readings=readings, lengths=lengths)
         except ExpressionError as error:
             raise DefinitionError(place, error.message, error.drawing()) from None
         if may_miss:
@@ -130,14 +153,18 @@ class _Compiler:
         self.needs.add(needs)
         return node
 
-    def _threshold(self, place: Place, level: int, comparison: str, text: str) -> Threshold:
+    def _threshold(self, place: Place, level: int, comparison: str, text: str, *, lengths: bool = False) -> Threshold:
         # a level whose attribute is missing cannot be reached; a clear condition's attribute must be there
-        limit = self.number(place, text, readings=False, may_miss=level > 0)
+        limit = self.number(place, text, readings=False, may_miss=level > 0, lengths=lengths)
         column = f"limit/{self._definition.id}/{'/'.join(map(str, place))}"
         return Threshold(level, comparison, limit, _constant(text), text, column)
 
     def thresholds(self) -> tuple[Threshold, ...]:
         result = []
+        for word, text in (self._definition.no_data or {}).items():
+            level = level_of(word).value
+            result.append(self._threshold(("no_data", word), level, "above_or_equal", text, lengths=True))
+        self._check_order("no_data", result)
         for comparison in COMPARISONS:
             given = getattr(self._definition, comparison) or {}
             for word, text in given.items():
@@ -151,7 +178,7 @@ class _Compiler:
 
     def _check_order(self, comparison: str, thresholds: list[Threshold]) -> None:
         known = sorted((t for t in thresholds if t.constant is not None), key=lambda t: t.level)
-        rising = comparison.startswith("above")
+        rising = comparison.startswith(("above", "no_data"))
         for lower, higher in pairwise(known):
             if lower.constant is None or higher.constant is None:
                 continue
@@ -194,6 +221,9 @@ class _NoRows:
     attribute = field
     window = field
 
+    def period(self) -> np.float64:
+        return np.float64("nan")
+
 
 def _constant(text: str) -> float | None:
     node = parse(text)
@@ -201,7 +231,7 @@ def _constant(text: str) -> float | None:
 
 
 def _names_attribute(node: object) -> bool:
-    if isinstance(node, nodes.Attribute):
+    if isinstance(node, nodes.Attribute) or (isinstance(node, nodes.Duration) and periods(node.text) is not None):
         return True
     if isinstance(node, tuple):
         return any(_names_attribute(part) for part in node)

@@ -39,7 +39,6 @@ Bounds: TypeAlias = tuple[Expression, Expression]
 # Of the language, but not yet of this version: refused with a reason, never ignored.
 NOT_YET = {
     "nights": "rules that count nights",
-    "no_data": "rules for silent sensors",
     "stuck": "rules for stuck values",
     "schedule": "schedules",
     "priority": "priorities",
@@ -90,6 +89,7 @@ class RuleDefinition(Strict):
     below_or_equal: ByLevel | None = None
     outside: Annotated[dict[LevelWord, Bounds], Field(min_length=1)] | None = None
     when: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = None
+    no_data: ByLevel | None = None
     and_: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = Field(None, alias="and")
     for_: HoldText | dict[LevelWord, HoldText] = Field(Hold(), alias="for")
     clear: ClearDefinition = Field(default_factory=lambda: ClearDefinition.model_validate({}))
@@ -109,11 +109,15 @@ class RuleDefinition(Strict):
 
     @model_validator(mode="after")
     def _has_levels(self) -> RuleDefinition:
+        if self.no_data is not None:
+            return self._check_no_data()
         compared = [self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside]
         if self.value is None and any(compared):
             raise ValueError("`value` is missing: what do the thresholds compare?")
         if not any(compared) and self.when is None:
-            raise ValueError("no level is given; use above, below, above_or_equal, below_or_equal, outside or when")
+            raise ValueError(
+                "no level is given; use above, below, above_or_equal, below_or_equal, outside, when or no_data"
+            )
         levels = self.levels()
         for name, given in (("and", self.and_), ("for", self.for_ if isinstance(self.for_, dict) else None)):
             for word in given or ():
@@ -126,10 +130,23 @@ class RuleDefinition(Strict):
             raise ValueError("`clear` compares a value, but the rule has none; use `clear: {when: …}`")
         return self
 
+    def _check_no_data(self) -> RuleDefinition:
+        others = {
+            "value": self.value, "above": self.above, "below": self.below, "above_or_equal": self.above_or_equal,
+            "below_or_equal": self.below_or_equal, "outside": self.outside, "when": self.when, "and": self.and_,
+            "evidence": self.evidence, "for": self.for_ != Hold(), "clear": "clear" in self.model_fields_set,
+        }  # fmt: skip
+        for name, given in others.items():
+            if given:
+                raise ValueError(f"`no_data` stands alone, without `{name}`: it ends with the next reading")
+        return self
+
     def levels(self) -> list[str]:
         """The levels that the rule can reach, lowest first."""
         given: set[str] = set()
-        for part in (self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside, self.when):
+        for part in (
+            self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside, self.when, self.no_data
+        ):  # fmt: skip
             given |= set(part or ())
         return [level.word for level in LEVELS if level.word in given]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _READINGS = re.compile(r"(\d+)\s+readings?")
+_PERIODS = re.compile(r"(\d+)\s+periods?")
 ALLOWED = "a number and ms, s, m, h or d (30s, 10m, 1.5h, 7d)"
 
 
@@ -25,6 +26,12 @@ def duration_ms(text: str) -> int:
     if total != int(total):
         raise ValueError(f"{text!r} is not a whole number of milliseconds")
     return int(total)
+
+
+def periods(text: str) -> int | None:
+    """3 for `3 periods`; None for anything else."""
+    match = _PERIODS.fullmatch(text.strip())
+    return int(match[1]) if match else None
 
 
 def duration_text(milliseconds: int) -> str:

@@ -45,6 +45,9 @@ class Rows:
     def attribute(self, name: str) -> Floats:
         return self._sensors.attribute(name)[self.slots]
 
+    def period(self) -> Floats:
+        return self._sensors.periods_ms()[self.slots] / 1000.0
+
     def window(self, key: WindowKey) -> Floats:
         values = self._windows[key]
         return values if self._chosen is None else values[self._chosen]

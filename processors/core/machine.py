@@ -22,16 +22,31 @@ class Machine:
         self.rule = rule
         self._columns = columns
         self._settled = f"settled/{rule.id}"
-        self._sequence = f"sequence/{rule.id}"
         columns.add(self._settled, np.uint8, 0)
-        columns.add(self._sequence, np.int32, 0)
         self.tracks: dict[int, Track] = {}
 
-    def next_sequence(self, slot: int) -> int:
-        """1, 2, … of the signals of this rule and slot."""
-        sequences = self._columns[self._sequence]
-        sequences[slot] += 1
-        return int(sequences[slot])
+    def open(self) -> dict[int, tuple[int, int]]:
+        """Level and onset of every slot that has one."""
+        return {slot: (track.level, track.onset) for slot, track in self.tracks.items() if track.level}
+
+    def used(self) -> list[int]:
+        """Slots that are not idle."""
+        return list(self.tracks)
+
+    def forget(self, slot: int) -> None:
+        """Make the slot idle."""
+        self.tracks.pop(slot, None)
+        self._columns[self._settled][slot] = 0
+
+    def change_levels(self) -> None:
+        """The conditions of the levels have changed: levels stay until the next reading, what was timed is void."""
+        settled = self._columns[self._settled]
+        for slot, track in list(self.tracks.items()):
+            if track.level:
+                self.tracks[slot] = Track(track.level, track.onset)
+                settled[slot] = _UNSETTLED
+            else:
+                self.forget(slot)
 
     def run(self, frame: Rows, judgement: Judgement) -> Iterator[tuple[int, Transition]]:
         """Step through the rows; the transitions, each with its row in the frame."""

@@ -95,6 +95,9 @@ class Rule:
     clear: Clear | None
     clear_text: str
     evidence: Mapping[str, NumberFunction]
+    silent: bool  # a `no_data` rule: its thresholds are seconds of silence
+    same_value: str  # rules of one id and equal `same_value` judge the same number, so that open alerts go on
+    same_levels: str  # with equal `same_levels` too, what is being timed goes on
     file: str
     line: int
 

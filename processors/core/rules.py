@@ -10,9 +10,14 @@ from processors.core.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules in the order in which they are judged."""
+    """Rules in the order in which they are judged.
+
+    `version` is that of the whole set (0: not from `registry.rules`); `timezone` is the city's, for hours and seasons.
+    """
 
     rules: tuple[Rule, ...]
+    version: int = 0
+    timezone: str = "UTC"
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
@@ -28,5 +33,5 @@ class RuleSet:
         raise KeyError(rule_id)
 
     def of_kind(self, kind: str) -> tuple[Rule, ...]:
-        """The rules that judge readings of a kind."""
-        return tuple(rule for rule in self.rules if rule.kind == kind)
+        """The rules that judge readings of a kind, those of every kind (`*`) included."""
+        return tuple(rule for rule in self.rules if rule.kind in (kind, "*"))

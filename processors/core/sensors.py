@@ -33,6 +33,7 @@ class Sensors:
         self.keys: list[tuple[str, str]] = []
         self._columns = Columns()
         self._columns.add("registered", np.bool_, False)
+        self._columns.add("live", np.bool_, False)
         self._columns.add("period_ms", np.int64, 1)
         self.attributes = sorted({a for rule in rules for a in rule.needs.attributes | rule.needs.optional})
         for name in self.attributes:
@@ -96,6 +97,13 @@ class Sensors:
     def sensor(self, slot: int) -> Sensor:
         return self.snapshot.sensors[self.keys[slot][1]]
 
+    def live(self) -> Bools:
+        """Of every slot: is it of live readings, not of an exercise? (With room for more slots than are in use.)"""
+        return self._columns["live"]
+
+    def registered(self) -> Bools:
+        return self._columns["registered"][: len(self.keys)]
+
     def periods_ms(self) -> Ints:
         """Period of every slot."""
         return self._columns["period_ms"][: len(self.keys)]
@@ -118,11 +126,13 @@ class Sensors:
         sensors = [s if s is not None and s.kind == self._kind.name else None for s in sensors]
         chosen = slice(first, len(self.keys))
         columns = self._columns
+        columns["live"][chosen] = [not run for run, _ in self.keys[first:]]
         columns["registered"][chosen] = [sensor is not None for sensor in sensors]
         columns["period_ms"][chosen] = [self._period_ms(sensor) for sensor in sensors]
         for name in self.attributes:
             columns[f"attribute/{name}"][chosen] = [_number(sensor, name) for sensor in sensors]
-        frame = _Parameters({name: self.attribute(name)[chosen] for name in self.attributes})
+        periods = columns["period_ms"][chosen] / 1000.0
+        frame = _Parameters({name: self.attribute(name)[chosen] for name in self.attributes}, periods)
         with np.errstate(all="ignore"):
             for rule in self._rules:
                 self._fill_rule(rule, chosen, sensors, frame)
@@ -155,10 +165,14 @@ def _number(sensor: Sensor | None, name: str) -> float:
 
 
 class _Parameters:
-    """A frame of attributes alone."""
+    """A frame of attributes and periods alone."""
 
-    def __init__(self, columns: Mapping[str, Floats]) -> None:
+    def __init__(self, columns: Mapping[str, Floats], periods_s: Floats) -> None:
         self._columns = columns
+        self._periods_s = periods_s
+
+    def period(self) -> Value:
+        return self._periods_s
 
     def attribute(self, name: str) -> Floats:
         return self._columns[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from processors.core.aggregates import AGGREGATES
-from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text
+from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text, periods
 from processors.core.expression import nodes
 from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.functions import HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
@@ -35,12 +35,15 @@ class Needs:
         self.optional |= other.optional
 
 
-def check(node: Node, text: str, kind: Kind, *, condition: bool = False, readings: bool = True) -> Needs:
+def check(
+    node: Node, text: str, kind: Kind, *, condition: bool = False, readings: bool = True, lengths: bool = False
+) -> Needs:
     """Check an expression that is to give a number, or a condition. Raises `ExpressionError`.
 
-    Without `readings`, only numbers and attributes are allowed (thresholds).
+    Without `readings`, only numbers and attributes are allowed (thresholds); with `lengths`, lengths of time are
+    numbers too (`max(3 periods, 2m)`, in seconds).
     """
-    checker = _Checker(text, kind, readings)
+    checker = _Checker(text, kind, readings, lengths)
     if condition:
         checker.condition(node)
     else:
@@ -50,11 +53,12 @@ def check(node: Node, text: str, kind: Kind, *, condition: bool = False, reading
 
 
 class _Checker:
-    def __init__(self, text: str, kind: Kind, readings: bool) -> None:
+    def __init__(self, text: str, kind: Kind, readings: bool, lengths: bool) -> None:
         self.needs = Needs()
         self._text = text
         self._kind = kind
         self._readings = readings
+        self._lengths = lengths
         self._may_miss = 0  # depth of arguments whose attributes may be missing
 
     def _error(self, message: str, span: Span) -> ExpressionError:
@@ -76,6 +80,8 @@ class _Checker:
                 self.number(node.right)
             case nodes.Call():
                 self._call(node)
+            case nodes.Duration() if self._lengths:
+                self._length(node)
             case nodes.Comparison() | nodes.AllOf() | nodes.AnyOf() | nodes.Not():
                 raise self._error("a number is needed here, not a condition", node.span)
             case nodes.Named():
@@ -101,6 +107,14 @@ class _Checker:
             case _:
                 raise self._error("a condition is needed here, such as `level_m > 2`", node.span)
 
+    def _length(self, node: nodes.Duration) -> None:
+        if periods(node.text) is None:
+            try:
+                duration_ms(node.text)
+            except ValueError:
+                message = f"`{node.text}` is not a length of time; allowed: {ALLOWED}, or `3 periods`"
+                raise self._error(message, node.span) from None
+
     def _field(self, node: nodes.Name) -> None:
         if not self._readings:
             raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
@@ -114,7 +128,9 @@ class _Checker:
             )
 
     def _call(self, node: nodes.Call) -> None:
-        if node.function in AGGREGATES:
+        if node.function in ("max", "min") and self._lengths:
+            self._scalar(node, SCALAR_FUNCTIONS["greatest" if node.function == "max" else "least"])
+        elif node.function in AGGREGATES:
             self._window(node)
         elif node.function in SCALAR_FUNCTIONS:
             self._scalar(node, SCALAR_FUNCTIONS[node.function])

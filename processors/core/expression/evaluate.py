@@ -13,7 +13,7 @@ import numpy as np
 
 from processors.core.aggregates import AGGREGATES
 from processors.core.arrays import Bools, Floats
-from processors.core.durations import duration_ms
+from processors.core.durations import duration_ms, periods
 from processors.core.expression import nodes
 from processors.core.expression.nodes import Node
 from processors.core.windows.series import WindowKey
@@ -29,6 +29,9 @@ class Frame(Protocol):
     def attribute(self, name: str) -> Value: ...
 
     def window(self, key: WindowKey) -> Value: ...
+
+    def period(self) -> Value:
+        """Seconds between a sensor's readings."""
 
 
 NumberFunction: TypeAlias = Callable[[Frame], Value]
@@ -78,13 +81,24 @@ def number_function(node: Node) -> NumberFunction:
             calculate = _ARITHMETIC[node.sign]
             left, right = number_function(node.left), number_function(node.right)
             return lambda frame: calculate(left(frame), right(frame))
+        case nodes.Duration():
+            return _duration(node)
         case nodes.Call():
             return _call(node)
     raise TypeError(f"{type(node).__name__} is not a number; the expression has not been checked")
 
 
+def _duration(node: nodes.Duration) -> NumberFunction:
+    """Seconds; `3 periods` is of the sensor's own."""
+    count = periods(node.text)
+    if count is not None:
+        return lambda frame: np.float64(count) * frame.period()
+    seconds = np.float64(duration_ms(node.text) / 1000.0)
+    return lambda frame: seconds
+
+
 def _call(node: nodes.Call) -> NumberFunction:
-    if node.function in AGGREGATES:
+    if node.function in AGGREGATES and isinstance(node.arguments[0], nodes.Name):
         key = window_key(node)
         return lambda frame: frame.window(key)
     if node.function == "if":
@@ -108,7 +122,7 @@ def _call(node: nodes.Call) -> NumberFunction:
             return np.where(np.isnan(value), second(frame), value)
 
         return or_else
-    pick = {"least": np.minimum, "greatest": np.maximum}[node.function]
+    pick = {"least": np.minimum, "greatest": np.maximum, "min": np.minimum, "max": np.maximum}[node.function]
 
     def extreme(frame: Frame) -> Value:
         value = first(frame)

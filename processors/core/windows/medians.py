@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from processors.core.arrays import Bools, Floats, Ints, Slots, running_sum
+from processors.core.arrays import FAR_PAST, Bools, Floats, Ints, Slots, ragged_ranges, running_sum
 from processors.core.columns import Columns
 from processors.core.stretch import Stretch
 from processors.core.windows.buckets import Clock, Strokes
@@ -34,6 +34,18 @@ class BucketMeans:
 
     def reset(self, slots: Slots) -> None:
         self._columns.reset(self.name, slots)
+
+    def derive(self, newest: Ints) -> None:
+        """Work the ring out from the totals alone; `newest` is the newest time of each slot from 0 on."""
+        slots = np.flatnonzero(newest > FAR_PAST)
+        count = self._clock.counts()[slots]
+        last = self._clock.buckets(newest[slots], count)
+        row, back = ragged_ranges(np.zeros(len(slots), np.int64), count)
+        bucket = last[row] - back
+        totals = self._totals.bucket(slots[row], bucket, count[row])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = totals.sum / totals.count
+        self._columns[self.name][slots[row], bucket % count[row]] = means
 
     def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Floats:
         """Take the readings in; the median at each of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from processors.core.aggregates import AGGREGATES, Need, Parts
@@ -75,6 +75,11 @@ class Windows:
         for series in self._series:
             series.reset(changed[series.clock.length_ms])
 
+    def derive(self, newest: Ints, kept: Collection[str]) -> None:
+        """Fill what is not among the columns that were `kept` and follows from them; `newest` time of every slot."""
+        for series in self._series:
+            series.derive(newest, kept)
+
     def advance(self, stretch: Stretch, steps: Mapping[str, Steps]) -> WindowValues:
         """Take a stretch in; the values at each of its rows."""
         strokes = {length: clock.strokes(stretch) for length, clock in self._clocks.items()}
@@ -119,6 +124,10 @@ class _Series:
         for state in self._states:
             state.reset(slots)
             state.resize()
+
+    def derive(self, newest: Ints, kept: Collection[str]) -> None:
+        if self._medians and self._totals and self._medians.name not in kept and self._totals.sums in kept:
+            self._medians.derive(newest)
 
     def advance(self, stretch: Stretch, strokes: Strokes, steps: Steps, newest: Newest | None) -> Parts:
         parts = Parts(self.clock.length_ms)

@@ -54,7 +54,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     [
         ("kind: water_level", "kind: water_levl",
          "r.yaml:5:11: rules[t.level].kind: `water_levl` is not a kind; did you mean `water_level`? kinds: bridge_strain,"),
-        ("kind: water_level", 'kind: "*"', "r.yaml:5:11: rules[t.level].kind: `*` (every kind) is for rules of silent"),
+        ("kind: water_level", 'kind: "*"', "r.yaml:5:11: rules[t.level].kind: `*` (every kind) is for `no_data` alone"),
         ("100 * level_m", "100 * levl_m",
          "r.yaml:7:12: rules[t.level].value: `levl_m` is not a field of water_level; did you mean `level_m`? fields: level_m;"
          " registry attributes are written attr.name\n    100 * levl_m\n          ^^^^^^"),
@@ -90,7 +90,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("id: t.level", "id: Level", "r.yaml:4:9: rules[Level].id: 'Level' is not allowed; it must match"),
         ("version: 2", "version: two", "r.yaml:2:10: version: Input should be a valid integer, not 'two'"),
         ("    source: a test\n", "    source: a\n    no_data: {blue: 2m}\n",
-         "r.yaml:13:5: rules[t.level].no_data: `no_data` (rules for silent sensors) is not available in this version"),
+         "r.yaml:4:5: rules[t.level]: `no_data` stands alone, without `value`: it ends with the next reading"),
         ("    source: a test\n", "    source: a\n    nights: {at_least: 2}\n",
          "r.yaml:13:5: rules[t.level].nights: `nights` (rules that count nights) is not available in this version"),
         ("    source: a test\n", "    source: a\n    source: b\n", "r.yaml:13:5: the key `source` is given twice"),

@@ -25,6 +25,15 @@ parse = lru_cache(parser.parse)
 Reading = tuple[int, dict[str, float]]
 
 
+State = tuple[int, str, str]
+"""What a window keeps: its length (0 for all), field, and which of PARTS."""
+
+PARTS = {
+    "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "min": ["min"], "max": ["max"],
+    "range": ["min", "max"], "last": ["newest"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
+}  # fmt: skip
+
+
 @dataclass
 class SensorState:
     """Everything about one sensor, and for each rule its track and number of signals."""
@@ -33,8 +42,10 @@ class SensorState:
     readings: list[Reading] = field(default_factory=list)
     recent: deque[int] = field(default_factory=deque)
     forgotten: int | None = None
-    kept_from: dict[int, int] = field(default_factory=dict)  # by window: readings before were forgotten when n changed
+    kept_from: dict[State, int] = field(default_factory=dict)  # by window state: readings before were forgotten
     buckets: dict[int, int] = field(default_factory=dict)  # by window: its n
+    heard: int = 0
+    silences: dict[str, tuple[int, int]] = field(default_factory=dict)  # by rule: level and onset
     tracks: dict[str, Track] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
 
@@ -45,15 +56,114 @@ class Reference:
     def __init__(self, kind: Kind, rules: list[tuple[Rule, RuleDefinition]], snapshot: Snapshot) -> None:
         self.kind = kind
         self.rules = rules
-        self.windows = sorted({key.length_ms for rule, _ in rules for key in rule.needs.windows})
+        self.log_time = 0
         self.snapshot = snapshot
         self.states: dict[tuple[str, str], SensorState] = {}
         self.counts: Counter[str] = Counter()
 
-    def set_registry(self, snapshot: Snapshot) -> None:
+    def _kept(self) -> set[State]:
+        keys = {key for rule, _ in self.rules for key in rule.needs.windows}
+        return {
+            (0 if part == "newest" else key.length_ms, key.field, part) for key in keys for part in PARTS[key.aggregate]
+        }
+
+    def set_registry(self, snapshot: Snapshot, log_time: int) -> list[tuple[Any, ...]]:
+        result = self.tick(log_time)
+        known = {key for key in self.states if self._sensor(key[1])}
         self.snapshot = snapshot
+        for (run, sensor_id), state in self.states.items():
+            self._cut(state, self._sensor(sensor_id))
+            if self._sensor(sensor_id) and (run, sensor_id) not in known:
+                state.heard = self.log_time
+        return result + self._end(self.rules, self.rules)
+
+    def set_rules(self, rules: list[tuple[Rule, RuleDefinition]], log_time: int) -> list[tuple[Any, ...]]:
+        result = self.tick(log_time)
+        old = self.rules
+        self.rules = rules
         for (_, sensor_id), state in self.states.items():
             self._cut(state, self._sensor(sensor_id))
+        return result + self._end(old, rules)
+
+    def _end(
+        self, old: list[tuple[Rule, RuleDefinition]], new: list[tuple[Rule, RuleDefinition]]
+    ) -> list[tuple[Any, ...]]:
+        """Clear what does not go on; a track whose levels have changed keeps its level alone."""
+        ended = []
+        now = {rule.id: (rule, definition) for rule, definition in new}
+        for (run, sensor_id), state in self.states.items():
+            for rule, definition in old:
+                successor = now.get(rule.id)
+                goes_on = (
+                    successor is not None
+                    and (successor[1].kind, successor[1].value) == (definition.kind, definition.value)
+                    and self._applies(*successor, self._sensor(sensor_id))
+                )
+                track = state.tracks.get(rule.id)
+                level, onset = state.silences.get(rule.id, (track.level, track.onset) if track else (0, 0))
+                if not goes_on:
+                    state.tracks.pop(rule.id, None)
+                    state.silences.pop(rule.id, None)
+                    if level:
+                        at = self.log_time if definition.no_data else state.newest
+                        state.sequences[rule.id] += 1
+                        mode = "exercise" if run else "live"
+                        ended.append(
+                            (0, rule.id, sensor_id, mode, "cleared", 0, level, onset, at, state.sequences[rule.id], "nan")
+                        )  # fmt: skip
+                elif track and successor and levels_of(successor[1]) != levels_of(definition):
+                    state.tracks[rule.id] = Track(level, onset)
+        return sorted(ended, key=lambda said: (said[2], said[3], said[1]))
+
+    def tick(self, log_time: int) -> list[tuple[Any, ...]]:
+        before, self.log_time = self.log_time, max(self.log_time, log_time)
+        if self.log_time - before > 60_000:
+            for state in self.states.values():
+                state.heard += self.log_time - before
+        at = self.log_time // 10_000 * 10_000
+        if at <= before:
+            return []
+        result = []
+        for (run, sensor_id), state in sorted(self.states.items(), key=lambda item: item[0][1]):
+            sensor = self._sensor(sensor_id)
+            for rule, definition in sorted(self.rules, key=lambda pair: pair[0].id):
+                if definition.no_data is None or run or not self._applies(rule, definition, sensor):
+                    continue
+                silent = (at - state.heard) / 1000
+                evaluation = Evaluation(self, sensor, state, {})
+                reached = [w for w, text in definition.no_data.items() if silent >= evaluation.number(parse(text))]
+                new = max((level_of(word).value for word in reached), default=0)
+                level, onset = state.silences.get(rule.id, (0, state.heard))
+                if new != level:
+                    state.silences[rule.id] = (new, onset)
+                    if not new:
+                        del state.silences[rule.id]
+                    state.sequences[rule.id] += 1
+                    word = "raised" if not level else "changed" if new else "cleared"
+                    result.append(
+                        (0, rule.id, sensor_id, "live", word, new, level, onset, at, state.sequences[rule.id], repr(silent))
+                    )  # fmt: skip
+        return result
+
+    def _hear(self, state: SensorState) -> list[tuple[Any, ...]]:
+        result = []
+        for rule, _ in self.rules:
+            level, onset = state.silences.pop(rule.id, (0, 0))
+            if level:
+                state.sequences[rule.id] += 1
+                silent = repr((self.log_time - state.heard) / 1000)
+                result.append((rule.id, ("cleared", 0, level, onset, self.log_time, state.sequences[rule.id], silent)))
+        state.heard = self.log_time
+        return result
+
+    def _applies(self, rule: Rule, definition: RuleDefinition, sensor: Sensor | None) -> bool:
+        if sensor is None or not rule.where.matches(sensor):
+            return False
+        at = Evaluation(self, sensor, SensorState(), {})
+        if any(math.isnan(at.attribute(a)) for a in rule.needs.attributes):
+            return False
+        limits = [at.number(parse(t.text)) for t in rule.thresholds]
+        return not limits or bool(rule.when) or not all(math.isnan(limit) for limit in limits)
 
     def _sensor(self, sensor_id: str) -> Sensor | None:
         sensor = self.snapshot.sensors.get(sensor_id)
@@ -61,15 +171,19 @@ class Reference:
 
     def _cut(self, state: SensorState, sensor: Sensor | None) -> None:
         period = float(sensor.attributes.get("period_s", self.kind.period_s)) if sensor else self.kind.period_s
-        for length in self.windows:
-            count = max(1, min(60, length // max(1, round(period * 1000))))
-            if state.buckets.get(length) != count:
-                state.buckets[length] = count
-                state.kept_from[length] = len(state.readings)
+        kept = self._kept()
+        buckets = {length: max(1, min(60, length // max(1, round(period * 1000)))) for length, _, _ in kept if length}
+        state.kept_from = {
+            key: state.kept_from[key]
+            if key in state.kept_from and (not key[0] or state.buckets.get(key[0]) == buckets[key[0]])
+            else len(state.readings)
+            for key in kept
+        }
+        state.buckets = buckets
 
-    def process(self, batch: Batch) -> list[tuple[Any, ...]]:
+    def process(self, batch: Batch, log_time: int) -> list[tuple[Any, ...]]:
         """What each signal says, and the index of its reading in the batch."""
-        result = []
+        result = self.tick(log_time)
         for index in range(len(batch)):
             sensor_id = batch.sensor_ids[batch.sensor[index]]
             values = {name: float(column[index]) for name, column in batch.values.items()}
@@ -86,29 +200,38 @@ class Reference:
             return self._not_judged("unregistered")
         run = "" if batch.mode is Mode.LIVE else batch.run_id
         state = self.states.get((run, sensor_id))
-        if batch.late[index]:
-            return self._not_judged("late")
         if state is None:
             state = self.states[run, sensor_id] = SensorState()
             self._cut(state, sensor)
+        said_of = dict(self._hear(state))
+        if self._is_judged(batch, index, state, time):
+            self._take_in(state, time, values)
+            for rule, definition in self.rules:
+                if definition.no_data is None:
+                    said = self._judge(rule, definition, sensor, state, values)
+                    if said is not None:
+                        said_of[rule.id] = said
+        mode = str(batch.mode)
+        return [(index, r.id, sensor_id, mode, *said_of[r.id]) for r, _ in self.rules if r.id in said_of]
+
+    def _is_judged(self, batch: Batch, index: int, state: SensorState, time: int) -> bool:
+        if batch.late[index]:
+            return bool(self._not_judged("late"))
         if state.newest is not None and time <= state.newest:
             if state.forgotten is not None and time <= state.forgotten:
-                return self._not_judged("too_old")
+                return bool(self._not_judged("too_old"))
             if time in state.recent:
-                return self._not_judged("doubled")
+                return bool(self._not_judged("doubled"))
         self.counts["judged"] += 1
+        return True
+
+    def _take_in(self, state: SensorState, time: int, values: dict[str, float]) -> None:
         state.recent.append(time)
         if len(state.recent) > remembered_times(self.kind):
             lost = state.recent.popleft()
             state.forgotten = lost if state.forgotten is None else max(state.forgotten, lost)
         state.newest = time if state.newest is None else max(state.newest, time)
         state.readings.append((time, values))
-        result = []
-        for rule, definition in self.rules:
-            said = self._judge(rule, definition, sensor, state, values)
-            if said is not None:
-                result.append((index, rule.id, sensor_id, str(batch.mode), *said))
-        return result
 
     def _not_judged(self, why: str) -> list[tuple[Any, ...]]:
         self.counts[why] += 1
@@ -118,7 +241,7 @@ class Reference:
         self, rule: Rule, definition: RuleDefinition, sensor: Sensor, state: SensorState, values: dict[str, float]
     ) -> tuple[Any, ...] | None:
         at = Evaluation(self, sensor, state, values)
-        if not rule.where.matches(sensor) or any(math.isnan(at.attribute(a)) for a in rule.needs.attributes):
+        if not self._applies(rule, definition, sensor):
             return None
         value = at.number(parse(definition.value)) if definition.value is not None else NAN
         known = definition.value is None or not math.isnan(value)
@@ -172,6 +295,14 @@ class Reference:
         return clear
 
 
+def levels_of(definition: RuleDefinition) -> tuple[Any, ...]:
+    given = definition
+    return (
+        given.above, given.below, given.above_or_equal, given.below_or_equal, given.outside, given.when, given.and_,
+        given.for_, given.clear,
+    )  # fmt: skip
+
+
 def compare(comparison: str, value: float, limit: float) -> bool:
     return {
         "above": value > limit,
@@ -215,6 +346,11 @@ class Evaluation:
             case nodes.Arithmetic():
                 a, b = self.number(node.left), self.number(node.right)
                 return {"+": a + b, "-": a - b, "*": a * b, "/": divide(a, b)}[node.sign]
+            case nodes.Duration(text=text):
+                period = float(self._sensor.attributes.get("period_s", self._kind.period_s))
+                return int(text.split()[0]) * period if "period" in text else duration_ms(text) / 1000
+            case nodes.Call(function="max", arguments=(nodes.Duration(), *_)):
+                return max(self.number(a) for a in node.arguments)
             case nodes.Call(function="abs"):
                 return abs(self.number(node.arguments[0]))
             case nodes.Call(function="least" | "greatest"):
@@ -260,16 +396,24 @@ class Evaluation:
         count = state.buckets[length]
         assert state.newest is not None
         newest = state.newest * count // length
-        all_buckets: dict[int, list[tuple[int, int]]] = {}
-        for time, values in state.readings[state.kept_from[length] :]:
-            bucket = time * count // length
-            if not math.isnan(values[name]) and newest - count <= bucket <= newest:
-                all_buckets.setdefault(bucket, []).append((time, round(values[name] * per_unit)))
-        # `latest` is kept beside the windows and outlives their being cut anew
-        everything = [(t, round(v[name] * per_unit)) for t, v in state.readings if not math.isnan(v[name])]
-        buckets = {b: readings for b, readings in all_buckets.items() if b > newest - count}
-        inside = [reading for readings in buckets.values() for reading in readings]
-        steps = [step for _, step in inside]
+
+        def kept(part: str) -> dict[int, list[tuple[int, int]]]:
+            buckets: dict[int, list[tuple[int, int]]] = {}
+            # the newest value is kept beside the windows and outlives their being cut anew
+            first = state.kept_from.get((0 if part == "newest" else length, name, part), len(state.readings))
+            for time, values in state.readings[first:]:
+                if not math.isnan(values[name]):
+                    buckets.setdefault(time * count // length, []).append((time, round(values[name] * per_unit)))
+            return buckets
+
+        def inside(part: str) -> list[int]:
+            return [s for b, readings in kept(part).items() if newest - count < b <= newest for _, s in readings]
+
+        everything = [reading for readings in kept("newest").values() for reading in readings]
+        all_buckets = {b: readings for b, readings in kept("oldest").items() if newest - count <= b <= newest}
+        buckets = {b: readings for b, readings in kept("totals").items() if newest - count < b <= newest}
+        steps = inside("totals")
+        lowest, highest = min(inside("min"), default=None), max(inside("max"), default=None)
         last = max(everything, default=None)
         if last is not None and last[0] * count // length <= newest - count:
             last = None
@@ -284,6 +428,13 @@ class Evaluation:
                     return NAN
                 change = (last[1] - oldest[1]) / per_unit
                 return change if function == "change" else change / ((last[0] - oldest[0]) / 1000.0)
+        match function:
+            case "min":
+                return NAN if lowest is None else lowest / per_unit
+            case "max":
+                return NAN if highest is None else highest / per_unit
+            case "range":
+                return NAN if lowest is None or highest is None else (highest - lowest) / per_unit
         if not steps:
             return NAN
         match function:
@@ -291,12 +442,6 @@ class Evaluation:
                 return float(sum(steps)) / (float(len(steps)) * per_unit)
             case "sum":
                 return sum(steps) / per_unit
-            case "min":
-                return min(steps) / per_unit
-            case "max":
-                return max(steps) / per_unit
-            case "range":
-                return (max(steps) - min(steps)) / per_unit
             case "median":
                 means = sorted(
                     float(sum(s for _, s in readings)) / float(len(readings)) for readings in buckets.values()

@@ -114,10 +114,11 @@ def test_a_drill_neither_feeds_nor_ends_what_is_watched_live() -> None:
 def test_a_sensor_is_judged_from_its_registration_on() -> None:
     judge = Engine(KIND, RULES, EMPTY, 0)
     assert judge.process(batch([("s", 0, 99, 1)]), 0, 0) == []
-    judge.set_registry(registry({"s": {}}, version=2))
+    judge.set_registry(registry({"s": {}}, version=2), 1, 0)
     assert [s.registry_version for s in judge.process(batch([("s", 1000, 99, 1)]), 1, 0)] == [2]
     other = Sensor("s", "rainfall", "s", "c", "gas")
-    judge.set_registry(Snapshot(3, {"s": other}, {}))
+    cleared = judge.set_registry(Snapshot(3, {"s": other}, {}), 2, 0)
+    assert [(s.transition, s.registry_version, s.zone) for s in cleared] == [("cleared", 3, "c/d")]
     assert judge.process(batch([("s", 2000, 0, 1)]), 2, 0) == []
     assert judge.counts.unregistered == 2
 

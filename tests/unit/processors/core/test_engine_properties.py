@@ -14,12 +14,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from processors.core.definition import RuleDefinition
 from processors.core.engine import Engine
+from processors.core.rule import Rule
 from processors.core.rules import RuleSet
 from schemas.batch import Mode
 from schemas.records import Signal
 from tests.unit.processors.core.reference import Reference
-from tests.unit.processors.core.support import KIND, batch, compiled, registry
+from tests.unit.processors.core.support import KIND, T0, batch, compiled, registry
 
 EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "200"))
 
@@ -37,6 +39,21 @@ RULES = compiled("""
    above: {blue: attr.limit - 1, yellow: attr.limit}, clear: {below: attr.zero + 1}}
 - {id: t.choice, value: "or_else(last(b, 20s), greatest(a, -1)) / least(mean(a, 20s), 3)", above: {blue: 1, red: 2},
    clear: {when: "not (a > 3 and b > 1)"}}
+- {id: t.silent, kind: "*", no_data: {blue: "max(3 periods, 20s)", red: 50s}}
+""")
+
+# after the switch: other thresholds, another value, another `for`, a rule less, new windows beside old ones
+LATER = compiled("""
+- {id: t.silent, kind: "*", no_data: {yellow: 30s, red: 70s}}
+- {id: t.mean, value: "mean(a, 60s)", above: {blue: 1, yellow: 5}, for: 20s, clear: {below: 1.5, for: 30s}}
+- {id: t.median, value: "median(a, 30s)", below: {blue: 2, yellow: 1}}
+- {id: t.range, value: "range(a, 45s)", above: {blue: 1, orange: 4}, clear: {below: 0.5}}
+- {id: t.extremes, value: "max(a, 40s) + min(b, 30s)", outside: {blue: [0, 5], red: [-2, 8]}, for: 15s}
+- {id: t.rate, value: "60 * rate(a, 60s)", above: {blue: 1, yellow: 3}, and: {yellow: "last(a, 60s) > 2"}}
+- {id: t.sums, when: {blue: "median(b, 2m) > 3", yellow: "sum(b, 1m) > 6 or last(b, 30s) > 4"}}
+- {id: t.attributes, where: {profile: [y, z]}, value: "a - attr.zero - if(has(attr.k), attr.k * last(b, 2m), 0)",
+   above: {blue: attr.limit - 1, yellow: attr.limit}, clear: {below: attr.zero + 1}}
+- {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
 """)
 
 SENSORS: dict[str, dict[str, Any]] = {
@@ -87,13 +104,18 @@ def said(signal: Signal, start: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def engine_of(sensors: dict[str, dict[str, Any]], version: int) -> Engine:
-    return Engine(KIND, RuleSet(tuple(rule for rule, _ in RULES)), registry(sensors, version), partition=3)
+def at_start(start: int, said: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [(start + index, *rest) for index, *rest in said]
+
+
+def set_of(pairs: list[tuple[Rule, RuleDefinition]]) -> RuleSet:
+    return RuleSet(tuple(rule for rule, _ in pairs))
 
 
 def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, split: int) -> Engine:
     """A new engine with the state of another, taken out in two ranges of slots."""
-    fresh = engine_of(sensors, version)
+    fresh = Engine(KIND, engine.rule_set, registry(sensors, version), partition=3)
+    fresh.log_time, fresh.modes = engine.log_time, engine.modes
     middle = split % (len(engine) + 1)
     for state in (engine.export(0, middle), engine.export(middle)):
         fresh.restore(state)
@@ -113,32 +135,42 @@ def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
     flags = [(late[0] and i % 17 == 3) or (late[1] and i % 11 == 5) for i in range(len(log))]
     modes = data.draw(st.sampled_from([(Mode.LIVE,), (Mode.LIVE, Mode.EXERCISE), (Mode.LIVE, Mode.HISTORY)]))
     change_at = data.draw(st.integers(0, 2 * len(log)))  # mostly within the log, else never
-    # a mode change and a registry change are points of the log, between batches in every cut
-    fixed = {len(log) // 2, change_at}
+    rules_at = data.draw(st.integers(0, 2 * len(log)))
+    # changes of mode, registry and rules, and of log time, are points of the log, between batches in every cut
+    waits = st.sampled_from([0, 4000, 12_000, 25_000, 40_000, 55_000, 90_000])
+    moves = data.draw(st.dictionaries(st.integers(0, len(log)), waits, max_size=5))
+    fixed = {len(log) // 2, change_at, rules_at, *moves}
     expected = None
     reference = Reference(KIND, RULES, registry(SENSORS, 1))
     for take in range(3):
         cuts = data.draw(st.sets(st.integers(0, len(log)), max_size=12)) if take else set(range(len(log)))
         edges = sorted({0, len(log), *(c for c in cuts | fixed if c <= len(log))})
-        engine, sensors, version = engine_of(SENSORS, 1), SENSORS, 1
+        engine, sensors, version = Engine(KIND, set_of(RULES), registry(SENSORS, 1), partition=3), SENSORS, 1
+        log_time = T0
         signals: list[Signal] = []
         got: list[tuple[Any, ...]] = []
         plain: list[tuple[Any, ...]] = []
-        for start, end in pairwise(edges):
+        for start, end in pairwise([*edges, len(log)]):
+            log_time += moves.get(start, 0) if start < len(log) or end == start else 0
+            new = []
             if start == change_at:
                 sensors, version = CHANGED, 2
-                engine.set_registry(registry(sensors, version))
+                new += engine.set_registry(registry(sensors, version), start, log_time)
                 if take == 0:
-                    reference.set_registry(registry(sensors, version))
+                    plain += at_start(start, reference.set_registry(registry(sensors, version), log_time))
+            if start == rules_at:
+                new += engine.set_rules(set_of(LATER), start, log_time)
+                if take == 0:
+                    plain += at_start(start, reference.set_rules(LATER, log_time))
             mode = modes[-1] if start >= len(log) // 2 else modes[0]
             part = batch(log[start:end], mode, flags[start:end], run_id="drill")
             if take == 2 and data.draw(st.booleans()):
                 engine = recovered(engine, sensors, version, start)
-            new = engine.process(part, offset=start, log_time=start)
+            new += engine.process(part, offset=start, log_time=log_time)
             signals += new
             got += [said(signal, start) for signal in new]
             if take == 0:
-                plain += [(start + index, *rest) for index, *rest in reference.process(part)]
+                plain += at_start(start, reference.process(part, log_time))
         counts = engine.counts.as_dict()
         assert sum(counts.values()) == len(log)
         evidence = [dataclasses.replace(s, log_offset=0, log_index=0, value=0.0) for s in signals]
@@ -146,7 +178,7 @@ def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
             assert got == plain
             assert counts == {name: reference.counts[name] for name in counts}
             assert engine.counts.without_value == {
-                rule.id: n for rule, _ in RULES if (n := reference.counts[f"without value {rule.id}"])
+                rule.id: n for rule, _ in RULES + LATER if (n := reference.counts[f"without value {rule.id}"])
             }
             expected = (got, counts, evidence)
         else:
