@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from processors.checkpoint.plan import Entry, Recovered, Writer
+from processors.control import Control
 from processors.core.engine import Engine
 from processors.core.rules import RuleSet
 from runtime import metrics
@@ -14,6 +15,7 @@ from schemas.batch import Batch
 from schemas.kinds import Kind
 from schemas.records import Signal
 from schemas.registry import EMPTY, Snapshot
+from schemas.rule_versions import NO_MODES, Modes
 
 NOTHING = -1
 """The offset of a partition of which nothing is in the state yet."""
@@ -30,6 +32,17 @@ class Checkpoint:
 
 
 @dataclass(slots=True)
+class Change:
+    """A record with the versions that it brings into force, where they are newer than those in force."""
+
+    batch: Batch
+    control: Control | None = None
+    registry: Snapshot | None = None
+    rules: RuleSet | None = None
+    modes: Modes | None = None
+
+
+@dataclass(slots=True)
 class Partition:
     """State of one partition; every record goes through `judge` in log order, each once.
 
@@ -42,21 +55,30 @@ class Partition:
     writer: Writer
     registry: Snapshot
     rules_version: int
+    modes: Modes = NO_MODES
     applied: int = NOTHING
     saved: int = NOTHING
     _fresh: bool = True
     _counted: dict[str, int] = field(default_factory=dict)
 
-    def judge(self, batch: Batch, registry: Snapshot, offset: int, log_time: int) -> list[Signal]:
-        """Judge the record at `offset` with this registry or, if it is older, the one in force.
+    def judge(self, change: Change, offset: int, log_time: int) -> list[Signal]:
+        """Judge the record at `offset`, and switch to the versions that it names.
 
-        The registry in force is the newest that any batch up to here knew: a function of the log.
+        The registry in force is the newest that any batch up to here knew, this one included; rules and modes are in
+        force from behind their control record: all a function of the log.
         """
-        if registry.version > self.registry.version:
-            self.registry = registry
-            self.engine.set_registry(registry)
         started = time.perf_counter()
-        signals = self.engine.process(batch, offset, log_time)
+        signals: list[Signal] = []
+        if change.registry is not None and change.registry.version > self.registry.version:
+            self.registry = change.registry
+            signals += self.engine.set_registry(change.registry, offset, log_time)
+        signals += self.engine.process(change.batch, offset, log_time)
+        if change.rules is not None and change.rules.version > self.rules_version:
+            self.rules_version = change.rules.version
+            signals += self.engine.set_rules(change.rules, offset, log_time)
+        if change.modes is not None and change.modes.version > self.modes.version:
+            self.modes = change.modes
+            signals += self.engine.set_modes(change.modes, offset, log_time)
         self.applied = offset
         metrics.PROCESSOR_SECONDS.labels(self.kind.name).observe(time.perf_counter() - started)
         self._count(signals)
@@ -70,8 +92,8 @@ class Partition:
             "offset": self.applied,
             "registry": self.registry.version,
             "rules": self.rules_version,
+            "modes": self.modes.version,
             "log_time": self.engine.log_time,
-            "mode": "",
         }
         chunks, manifest = self.writer.plan(states, position)
         return Checkpoint(self.applied, chunks, manifest, self.writer.leftovers())
@@ -82,6 +104,7 @@ class Partition:
 
     def _count(self, signals: list[Signal]) -> None:
         metrics.PROCESSOR_BATCHES.labels(self.kind.name).inc()
+        metrics.PROCESSOR_RULES.labels(self.kind.name, str(self.number)).set(self.rules_version)
         now = self.engine.counts.as_dict()
         for outcome, count in now.items():
             if count != self._counted.get(outcome, 0):
@@ -92,23 +115,24 @@ class Partition:
 
 
 def new_partition(kind: Kind, number: int, rules: RuleSet, writer: Writer) -> Partition:
-    """A partition of which nothing is known: it begins with the first record and the empty registry."""
+    """A partition of which nothing is known: it begins with the first record, the empty registry and version 0."""
     return Partition(kind, number, Engine(kind, rules, EMPTY, number), writer, EMPTY, rules_version=0)
 
 
 def recovered_partition(
-    kind: Kind, rules: RuleSet, writer: Writer, recovered: Recovered, registry: Snapshot
+    kind: Kind, rules: RuleSet, modes: Modes, writer: Writer, recovered: Recovered, registry: Snapshot
 ) -> Partition:
-    """A partition as a checkpoint left it; `registry` is that of the manifest (or the next newer one).
+    """A partition as a checkpoint left it; `registry`, `rules` and `modes` are those of the manifest.
 
     Raises `ValueError` if the states do not fit together.
     """
     manifest = recovered.manifest
     engine = Engine(kind, rules, registry, manifest.partition)
+    engine.modes = modes
     for state in recovered.states:
         engine.restore(state)
     engine.log_time = manifest.log_time
     return Partition(
-        kind, manifest.partition, engine, writer, registry, manifest.rules,
+        kind, manifest.partition, engine, writer, registry, manifest.rules, modes,
         applied=manifest.offset, saved=manifest.offset,
     )  # fmt: skip

@@ -7,6 +7,11 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 REGISTRY_VERSION = Gauge("riskstream_registry_version", "Version of the registry in use.")
+RULES_VERSION = Gauge("riskstream_rules_version", "Newest version of the rules that is loaded.")
+MODES_VERSION = Gauge("riskstream_modes_version", "Newest version of the modes that is loaded.")
+VERSIONS_REFUSED = Counter(
+    "riskstream_versions_refused_total", "Records of a topic of versions that could not be used.", ["topic"]
+)
 
 PROCESSOR_READINGS = Counter(
     "riskstream_processor_readings_total", "Readings by what became of them.", ["kind", "outcome"]
@@ -19,6 +24,19 @@ PROCESSOR_SECONDS = Histogram(
 )
 PROCESSOR_OFFSET = Gauge(
     "riskstream_processor_offset", "Last offset whose signals are delivered.", ["kind", "partition"]
+)
+PROCESSOR_CONTROLS = Counter(
+    "riskstream_processor_controls_total", "Control records by what they say.", ["kind", "control"]
+)
+PROCESSOR_RULES = Gauge("riskstream_processor_rules", "Version of the rules in force.", ["kind", "partition"])
+PROCESSOR_CHECKPOINT_AGE = Gauge(
+    "riskstream_processor_checkpoint_age_seconds", "Time since the last checkpoint.", ["kind", "partition"]
+)
+PROCESSOR_CHECKPOINT_BYTES = Counter(
+    "riskstream_processor_checkpoint_bytes_total", "Bytes of checkpoints that are delivered.", ["kind", "part"]
+)
+PROCESSOR_RECOVERY_SECONDS = Histogram(
+    "riskstream_processor_recovery_seconds", "Time to take a partition over.", ["kind"], buckets=_SECONDS
 )
 
 LIFECYCLE_EVENTS = Counter("riskstream_lifecycle_events_total", "Alert events published.", ["event", "level"])

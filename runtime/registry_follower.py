@@ -65,7 +65,6 @@ class RegistryFollower:
         self._on_change = on_change
         self._snapshot = EMPTY
         self._versions = {EMPTY.version: EMPTY}
-        self._arrived = threading.Condition()
         self._caught_up = threading.Event()
         self._stop = threading.Event()
         self._problem: str | None = "not started"
@@ -84,11 +83,41 @@ class RegistryFollower:
         """The newest whole version; the empty one (version 0) before the first import."""
         return self._snapshot
 
-    def at_least(self, version: int) -> Snapshot:
-        """The snapshot of that version, or of the next newer one that is kept; waits until one has been read."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: max(self._versions) >= version)
-            return self._versions[min(number for number in self._versions if number >= version)]
+    def reached(self) -> int:
+        """The newest whole version that has been read."""
+        return max(self._versions, default=EMPTY.version)
+
+    def at(self, version: int) -> Snapshot:
+        """The snapshot of a version that was reached, or of the next newer one if it never was whole.
+
+        Blocks while one that is not kept any more is read again from the topics. Raises `KafkaException` if Kafka is
+        away then, `LookupError` for a version that was not reached.
+        """
+        if version == EMPTY.version:
+            return EMPTY
+        kept = self._versions
+        if version in kept:
+            return kept[version]
+        if version > min(kept) and version < max(kept):
+            return kept[min(number for number in kept if number > version)]
+        return self._read_again(version)
+
+    def _read_again(self, version: int) -> Snapshot:
+        found: list[Snapshot] = []
+
+        def take(snapshot: Snapshot) -> bool:
+            found.append(snapshot)
+            return snapshot.version >= version
+
+        log.info("registry version %d is not kept: the topics are read again", version)
+        consumer = self._consumer()
+        try:
+            self._read(consumer, take, lambda: True)
+        finally:
+            consumer.close()
+        if not found or found[-1].version < version:
+            raise LookupError(f"there is no registry version {version}")
+        return found[-1]
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until everything that stood in the topics has been read; False if it took longer than `timeout` s."""
@@ -100,15 +129,7 @@ class RegistryFollower:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            consumer = Consumer(
-                client_config(self._settings)
-                | {
-                    "group.id": "unused",
-                    "enable.auto.commit": False,
-                    "auto.offset.reset": "earliest",
-                    "enable.partition.eof": True,
-                }
-            )
+            consumer = self._consumer()
             try:
                 self._follow(consumer)
             except (KafkaException, DecodeError) as error:
@@ -118,36 +139,60 @@ class RegistryFollower:
             finally:
                 consumer.close()
 
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            client_config(self._settings)
+            | {
+                "group.id": "unused",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+            }
+        )
+
     def _follow(self, consumer: Consumer) -> None:
+        newest = self._snapshot
+
+        def take(snapshot: Snapshot) -> bool:
+            nonlocal newest
+            newest = self._keep(snapshot)
+            return False
+
+        def at_end() -> bool:
+            # older versions are only a way to the newest: nobody needs to see them go by at start
+            self._apply(newest)
+            self._caught_up.set()
+            return False
+
+        self._problem = "reading"
+        self._read(consumer, take, at_end)
+
+    def _read(self, consumer: Consumer, take: Callable[[Snapshot], bool], at_end: Callable[[], bool]) -> None:
+        """Give each version to `take`; call `at_end` whenever all that stood there is read; until one answers true."""
         for name in self._names:
             topic = consumer.list_topics(name, timeout=5).topics[name]
             if topic.error is not None:
                 raise KafkaException(topic.error)
         consumer.assign([TopicPartition(name, 0, 0) for name in self._names])
         reader = RegistryReader()
-        at_end: set[str] = set()
-        self._problem = "reading"
-        newest = self._snapshot
+        ended: set[str] = set()
         while not self._stop.is_set():
             for message in consumer.consume(500, timeout=0.2):
                 error = message.error()
                 if error is None:
                     snapshot = reader.feed(self._names[message.topic()], message.value(), message.headers())
-                    if snapshot is not None:
-                        newest = self._keep(snapshot)
+                    if snapshot is not None and take(snapshot):
+                        return
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    at_end.add(message.topic())
+                    ended.add(message.topic())
                 elif not error.retriable():
                     raise KafkaException(error)
-            # older versions are only a way to the newest: nobody needs to see them go by at start
-            if len(at_end) == len(self._names):
-                self._apply(newest)
-                self._caught_up.set()
+            if len(ended) == len(self._names) and at_end():
+                return
 
     def _keep(self, snapshot: Snapshot) -> Snapshot:
-        with self._arrived:
+        if snapshot.version > self.reached():
             self._versions = dict(list(self._versions.items())[-_KEPT_VERSIONS:]) | {snapshot.version: snapshot}
-            self._arrived.notify_all()
         return snapshot
 
     def _apply(self, snapshot: Snapshot) -> None:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     replication: Annotated[int, Field(ge=1, le=9)] = Field(1, description="Replication factor of a new topic.")
 
     checkpoint_s: Annotated[float, Field(gt=0, le=600)] = Field(5, description="How often a processor saves its state.")
+    tick_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        10, description="How long a readings partition may be idle until the processor writes a tick into it."
+    )
 
     mqtt_host: str = "127.0.0.1"
     mqtt_port: Port = 1883

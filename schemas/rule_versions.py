@@ -34,7 +34,7 @@ class ZoneMode:
     until: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RuleFiles(Record):
     """A version of the rules: the YAML files by name."""
 
@@ -48,7 +48,7 @@ class RuleFiles(Record):
     files: Mapping[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Modes(Record):
     """A version of the modes: all that is declared."""
 
@@ -77,8 +77,9 @@ class Modes(Record):
     def decode(cls, data: bytes) -> Self:
         """Raises `schemas.wire.DecodeError`."""
         found = super(Modes, cls).decode(data)  # a dataclass with slots is not the class that super() means
-        found.zones = tuple(ZoneMode(**one) for one in cast(list[dict[str, Any]], found.zones))
-        return found
+        return dataclasses.replace(
+            found, zones=tuple(ZoneMode(**one) for one in cast(list[dict[str, Any]], found.zones))
+        )
 
 
 NO_MODES = Modes(0, "", "", 0, ())

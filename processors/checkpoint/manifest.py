@@ -22,8 +22,8 @@ class ChunkName(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """A complete checkpoint of one partition.
 
-    `offset` is the last record of `readings.<kind>` that is in the state. `registry` and `rules` are the versions in
-    force behind it, `log_time` the running maximum of the records' times (ms).
+    `offset` is the last record of `readings.<kind>` that is in the state. `registry`, `rules` and
+    `modes` are the versions in force behind it, `log_time` the running maximum of the records' times (ms).
     """
 
     kind: str
@@ -33,8 +33,8 @@ class Manifest(msgspec.Struct, frozen=True):
     offset: int
     registry: int
     rules: int
+    modes: int
     log_time: int
-    mode: str
     chunks: tuple[ChunkName, ...]
 
     def encode(self) -> bytes:

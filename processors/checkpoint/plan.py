@@ -31,13 +31,15 @@ def encode_part(part: str, term: int, number: int, body: bytes) -> bytes:
 class Writer:
     """Plans the checkpoints of one partition within one term.
 
-    `stale` are the keys of earlier terms; they are removed once a manifest of this term stands.
+    `stale` are the keys of earlier terms; they are removed once a manifest of this term stands. `last` is the offset of
+    the last record that is known to be of this term or before it: one behind it is another worker's.
     """
 
     kind: str
     partition: int
     term: int
     stale: set[str] = field(default_factory=set)
+    last: int = -1
     _number: int = 0
     _chunks: dict[int, ChunkName] = field(default_factory=dict)
 

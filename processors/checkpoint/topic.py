@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
@@ -18,56 +19,96 @@ def checkpoint_topic(settings: Settings, kind: Kind) -> str:
     return topic_name(settings, f"checkpoints.{kind.name}")
 
 
-def take_over(settings: Settings, kind: Kind, partition: int, timeout_s: float = 60) -> tuple[Writer, Recovered | None]:
-    """Claim a partition and read its newest complete checkpoint, None if there is none.
+class CheckpointTopics:
+    """The checkpoints of all kinds. Raises `KafkaException` if Kafka cannot be used within `timeout_s`."""
 
-    The offset of the claim is the term: unique, and higher than every term before. What a worker of an earlier term
-    still writes stands under other keys and harms nothing: any complete checkpoint is a true state of the log.
-    Raises `KafkaException` if Kafka cannot be reached within `timeout_s`.
-    """
-    topic = checkpoint_topic(settings, kind)
-    term = _claim(settings, topic, partition, timeout_s)
-    reader = Reader(kind.name, partition)
-    consumer = Consumer(client_config(settings) | {"group.id": "unused", "enable.auto.commit": False})
-    deadline = time.monotonic() + timeout_s
-    try:
-        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
-        consumer.assign([TopicPartition(topic, partition, low)])
-        position = low
-        while position <= term:
-            messages = consumer.consume(1000, timeout=0.1)
-            if not messages and time.monotonic() > deadline:
-                raise KafkaException(f"{topic} partition {partition} could not be read within {timeout_s:.0f} s")
-            for message in messages:
-                error = message.error()
-                if error is not None:
-                    if error.retriable():
-                        continue
-                    raise KafkaException(error)
-                position = message.offset() + 1
-                key = (message.key() or b"").decode()
-                if position <= term + 1 and key != CLAIM_KEY:
-                    reader.feed(key, message.value())
-    finally:
-        consumer.close()
-    return Writer(kind.name, partition, term, stale=reader.keys()), reader.newest()
+    def __init__(self, settings: Settings, timeout_s: float = 60) -> None:
+        self._settings = settings
+        self._timeout_s = timeout_s
 
+    def take_over(self, kind: Kind, partitions: Collection[int]) -> Mapping[int, tuple[Writer, Recovered | None]]:
+        """Claim partitions and read their newest complete checkpoints, None where there is none.
 
-def _claim(settings: Settings, topic: str, partition: int, timeout_s: float) -> int:
-    claimed: list[int] = []
-    failures: list[BaseException] = []
+        The offset of the claim is the term: unique, and higher than every term before. What a worker of an earlier
+        term still writes stands under other keys and harms nothing: any complete checkpoint is a true state of the
+        log.
+        """
+        terms = self._claim(kind, partitions)
+        readers = self._read(kind, terms)
+        return {
+            number: (Writer(kind.name, number, term, stale=readers[number].keys(), last=term), readers[number].newest())
+            for number, term in terms.items()
+        }
 
-    def delivered(error: object, message: object) -> None:
-        if error is not None:
-            failures.append(KafkaException(error))
-        else:
-            claimed.append(message.offset())  # type: ignore[attr-defined]
+    def ends(self, kind: Kind, partitions: Collection[int]) -> Mapping[int, int]:
+        """The last offset of each partition's checkpoints; −1 where there is none."""
+        topic = checkpoint_topic(self._settings, kind)
+        consumer = self._consumer()
+        try:
+            return {
+                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=self._timeout_s)[1] - 1
+                for number in partitions
+            }
+        finally:
+            consumer.close()
 
-    producer = Producer(producer_config(settings) | {"delivery.timeout.ms": int(timeout_s * 1000)})
-    producer.produce(topic, encode_part("claim", -1, 0, b""), CLAIM_KEY, partition=partition, on_delivery=delivered)
-    producer.flush(timeout_s)
-    if failures:
-        raise failures[0]
-    if not claimed:
-        raise KafkaException(f"{topic} partition {partition} could not be claimed within {timeout_s:.0f} s")
-    return claimed[0]
+    def _claim(self, kind: Kind, partitions: Collection[int]) -> dict[int, int]:
+        topic = checkpoint_topic(self._settings, kind)
+        claimed: dict[int, int] = {}
+        failures: list[KafkaException] = []
+
+        def delivered(error: object, message: object) -> None:
+            if error is not None:
+                failures.append(KafkaException(error))
+            else:
+                claimed[message.partition()] = message.offset()  # type: ignore[attr-defined]
+
+        # a claim that is written twice harms nothing, and an idempotent producer would need half a second to begin
+        producer = Producer(
+            producer_config(self._settings)
+            | {"enable.idempotence": False, "delivery.timeout.ms": int(self._timeout_s * 1000)}
+        )
+        for number in partitions:
+            producer.produce(
+                topic, encode_part("claim", -1, 0, b""), CLAIM_KEY, partition=number, on_delivery=delivered
+            )
+        producer.flush(self._timeout_s)
+        if failures:
+            raise failures[0]
+        if len(claimed) < len(partitions):
+            raise KafkaException(f"partitions of {topic} could not be claimed within {self._timeout_s:.0f} s")
+        return claimed
+
+    def _read(self, kind: Kind, terms: Mapping[int, int]) -> dict[int, Reader]:
+        """Everything in front of the claims."""
+        topic = checkpoint_topic(self._settings, kind)
+        readers = {number: Reader(kind.name, number) for number in terms}
+        consumer = self._consumer()
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            places = [TopicPartition(topic, number) for number in terms]
+            for place in places:
+                place.offset, _ = consumer.get_watermark_offsets(place, timeout=self._timeout_s)
+            consumer.assign(places)
+            left = set(terms)
+            while left:
+                messages = consumer.consume(1000, timeout=0.05)
+                if not messages and time.monotonic() > deadline:
+                    raise KafkaException(f"{topic} could not be read within {self._timeout_s:.0f} s")
+                for message in messages:
+                    error, number = message.error(), message.partition()
+                    if error is not None:
+                        if error.retriable():
+                            continue
+                        raise KafkaException(error)
+                    key = (message.key() or b"").decode()
+                    if message.offset() <= terms[number] and key != CLAIM_KEY:
+                        readers[number].feed(key, message.value())
+                    if message.offset() >= terms[number]:
+                        left.discard(number)
+        finally:
+            consumer.close()
+        return readers
+
+    def _consumer(self) -> Consumer:
+        return Consumer(client_config(self._settings) | {"group.id": "unused", "enable.auto.commit": False})

@@ -102,14 +102,14 @@ class Service:
 
 @contextmanager
 def running(command: str, environment: Mapping[str, str], folder: Path) -> Iterator[Service]:
-    """A gateway process with these settings; killed at the end if it still runs."""
+    """A `riskstream <command and its options>` with these settings; killed at the end if it still runs."""
     metrics_port, http_port = free_port(), free_port()
-    log = folder / f"{command}.log"
+    log = folder / f"{command.split()[0]}.log"
     own = {"RISKSTREAM_METRICS_PORT": str(metrics_port), "RISKSTREAM_HTTP_PORT": str(http_port)}
     base = {name: value for name, value in os.environ.items() if not name.startswith("RISKSTREAM_")}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "riskstream", command],
+            [sys.executable, "-m", "riskstream", *command.split()],
             env={**base, **own, **environment},
             stdout=output,
             stderr=output,

@@ -25,7 +25,7 @@ def state(first: int, value: float = 1.0, slots: int = 2) -> State:
 
 
 def position(offset: int) -> dict[str, Any]:
-    return {"offset": offset, "registry": 3, "rules": 0, "log_time": 99, "mode": ""}
+    return {"offset": offset, "registry": 3, "rules": 0, "modes": 0, "log_time": 99}
 
 
 def assert_same(one: State, other: State) -> None:
