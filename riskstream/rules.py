@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from riskstream.rules_apply import apply, diff, history, rollback, status
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,7 +28,11 @@ _format = click.option("--format", "format_", type=click.Choice(["text", "json"]
 
 @click.group()
 def rules() -> None:
-    """Rules: check them, play their tests, show what they say."""
+    """Rules: check them, play their tests, show what they say, change them while everything runs."""
+
+
+for _command in (apply, history, diff, rollback, status):
+    rules.add_command(_command)
 
 
 @rules.command()
