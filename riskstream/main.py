@@ -27,7 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rejected": ("riskstream.rejected:rejected", "Readings that were rejected, and why."),
     "registry": ("riskstream.registry:registry", "Sensors and assets: import new versions, export any version."),
     "keys": ("riskstream.keys:keys", "API keys of the HTTP gateway: make one, list a file's."),
-    "rules": ("riskstream.rules:rules", "Rules: check them, play their tests, show what they say."),
+    "rules": ("riskstream.rules:rules", "Rules: check, test, show; apply new versions live, roll back."),
+    "mode": ("riskstream.mode:mode", "Modes of zones: set emergency or peace, list, end."),
+    "replay": ("riskstream.replay:replay", "Run rules over files, history or a scenario, and compare."),
     "simulate": ("riskstream.simulate:simulate", "Play a believable city over real MQTT and HTTP."),
     "send": ("riskstream.send:send", "Play a recorded file as a device would."),
 }
