@@ -10,12 +10,12 @@ import logging
 import signal as signals_of_the_system
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from processors.alert_texts import LiveTexts
 from processors.core.alerts import AlertTexts, link, step
-from processors.ruleset import load_rules
 from runtime import metrics
 from runtime.health import HealthServer
 from runtime.kafka import client_config, consumer_config, producer_config, topic_name
@@ -29,24 +29,27 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
-    rules = load_rules([settings.rules_dir] if settings.rules_dir else None, load_kinds(*settings.kinds_dirs))
-    service = LifecycleService(settings, {rule.id: rule for rule in rules.rules})
+    texts = LiveTexts(settings, load_kinds(*settings.kinds_dirs))
+    service = LifecycleService(settings, texts.of)
     stop = threading.Event()
     for number in (signals_of_the_system.SIGTERM, signals_of_the_system.SIGINT):
         signals_of_the_system.signal(number, lambda *_: stop.set())
     health = HealthServer(settings.metrics_host, settings.metrics_port)
     health.ready("signals", lambda: service.problem)
+    health.ready("rules", texts.problem)
+    texts.start()
     health.start()
     try:
         service.run(stop)
     finally:
+        texts.stop()
         health.stop()
 
 
 class LifecycleService:
-    """Keeps the newest event of every alert and publishes the next ones."""
+    """Keeps the newest event of every alert and publishes the next ones; `texts` are those of a signal's rule."""
 
-    def __init__(self, settings: Settings, texts: Mapping[str, AlertTexts]) -> None:
+    def __init__(self, settings: Settings, texts: Callable[[Signal], AlertTexts | None]) -> None:
         self._settings = settings
         self._texts = texts
         self._current: dict[str, Alert] = {}
@@ -108,7 +111,7 @@ class LifecycleService:
             log.error("%s/%d/%d is no signal: %s", message.topic(), message.partition(), message.offset(), error)
             return []
         found: list[tuple[str, Alert]] = []
-        texts = self._texts.get(signal.rule_id) or UnknownRule(signal.rule_id)
+        texts = self._texts(signal) or UnknownRule(signal.rule_id)
         alert = step(self._current.get(signal.alert_id), signal, texts)
         if alert is not None:
             found += self._to_topics(alert)
