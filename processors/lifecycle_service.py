@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from processors.alert_texts import LiveTexts
 from processors.core.alerts import AlertTexts, link, step
+from processors.coupling_texts import coupling_texts
 from runtime import metrics
 from runtime.health import HealthServer
 from runtime.kafka import client_config, consumer_config, producer_config, topic_name
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
-    texts = LiveTexts(settings, load_kinds(*settings.kinds_dirs))
+    kinds = load_kinds(*settings.kinds_dirs)
+    texts = LiveTexts(settings, kinds, coupling_texts(settings, kinds))
     service = LifecycleService(settings, texts.of)
     stop = threading.Event()
     for number in (signals_of_the_system.SIGTERM, signals_of_the_system.SIGINT):
@@ -68,8 +70,9 @@ class LifecycleService:
 
     def _follow(self, stop: threading.Event) -> None:
         producer = Producer(producer_config(self._settings))
-        consumer = Consumer(consumer_config(self._settings, "lifecycle"))
-        consumer.subscribe([topic_name(self._settings, "signals")])
+        topics = [topic_name(self._settings, "signals")]
+        consumer = Consumer(consumer_config(self._settings, "lifecycle", topics))
+        consumer.subscribe(topics)
         try:
             while not stop.is_set():
                 messages = consumer.consume(500, timeout=0.1)

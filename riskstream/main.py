@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mqtt-gateway": ("riskstream.services:mqtt_gateway", "Take readings from MQTT and publish them to Kafka."),
     "http-gateway": ("riskstream.services:http_gateway", "Take readings over HTTP and publish them to Kafka."),
     "processor": ("riskstream.services:processor", "Judge readings by the rules and publish signals."),
+    "coupling": ("riskstream.services:coupling", "Judge couplings of signals and the risk index of zones."),
     "lifecycle": ("riskstream.services:lifecycle", "Turn signals into alerts for the departments."),
     "sink": ("riskstream.services:sink", "Store readings, signals, alerts and rejects in ClickHouse."),
     "sql": ("riskstream.sql:sql", "Ask ClickHouse: one query, or a prompt."),

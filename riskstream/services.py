@@ -72,6 +72,14 @@ def processor(kinds: str) -> None:
     _serve("processor", lambda settings: run(settings, only))
 
 
+@click.command("coupling")
+def coupling() -> None:
+    """Judge couplings of signals and outside events, and the risk index of zones."""
+    from processors.coupling_app import run
+
+    _serve("coupling", run)
+
+
 @click.command("lifecycle")
 def lifecycle() -> None:
     """Turn signals into alerts and publish them to every department concerned."""

@@ -39,6 +39,12 @@ PROCESSOR_RECOVERY_SECONDS = Histogram(
     "riskstream_processor_recovery_seconds", "Time to take a partition over.", ["kind"], buckets=_SECONDS
 )
 
+COUPLING_SIGNALS = Counter(
+    "riskstream_coupling_signals_total", "Signals of couplings and zones published.", ["rule", "level", "transition"]
+)
+COUPLING_REJECTED = Counter("riskstream_coupling_rejected_total", "Records that could not be decoded.")
+COUPLING_OFFSET = Gauge("riskstream_coupling_offset", "Last offset of signals that is in a saved state.")
+
 LIFECYCLE_EVENTS = Counter("riskstream_lifecycle_events_total", "Alert events published.", ["event", "level"])
 
 INGEST_PAYLOADS = Counter("riskstream_ingest_payloads_total", "Messages and bodies read.", ["source", "form"])

@@ -14,6 +14,7 @@ SERVICES: dict[str, list[str]] = {
     "mqtt-gateway": ["mqtt-gateway"],
     "http-gateway": ["http-gateway"],
     "processor": ["processor", "--kinds", "all"],
+    "coupling": ["coupling"],
     "lifecycle": ["lifecycle"],
     "sink": ["sink"],
 }
