@@ -20,7 +20,7 @@ from processors.lanes import Lanes
 from processors.standards import LiveStandards, own_rules
 from processors.worker import MissedError, Owned, Record, Worker
 from runtime.health import HealthServer
-from runtime.kafka import group_name, topic_name
+from runtime.kafka import group_name, member_id, topic_name
 from runtime.settings import Settings, SettingsError
 from schemas.batch import CONTROL_HEADER, empty_batch, encode_batch
 from schemas.kinds import Kind, load_kinds
@@ -87,7 +87,7 @@ def make_app(settings: Settings, kinds: list[Kind], worker: Worker, owned: set[O
         topic_allow_declare=False,
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"processor-{settings.instance}",
+        consumer_group_instance_id=member_id(settings, "processor", (kind.topic for kind in kinds)),
         broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
         broker_heartbeat_interval=settings.kafka_session_timeout_ms / 3000,
         broker_commit_interval=1.0,

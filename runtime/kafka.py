@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 from runtime.settings import Settings
 
@@ -40,11 +42,21 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+def member_id(settings: Settings, group: str, topics: Iterable[str]) -> str:
+    """The static member id of this replica in a consumer group, another one for another set of topics.
+
+    A static member that comes back within its session gets its old partitions without a rebalance, even if it now
+    subscribes to more topics: under the same id it would never get those of a kind that was added.
+    """
+    subscription = crc32(",".join(sorted(topics)).encode())
+    return f"{group}-{settings.instance}-{subscription:08x}"
+
+
+def consumer_config(settings: Settings, group: str, topics: Iterable[str]) -> dict[str, Any]:
     """A consumer that commits only when told, with static membership: a restart within the session moves nothing."""
     return client_config(settings) | {
         "group.id": group_name(settings, group),
-        "group.instance.id": f"{group}-{settings.instance}",
+        "group.instance.id": member_id(settings, group, topics),
         "session.timeout.ms": settings.kafka_session_timeout_ms,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",

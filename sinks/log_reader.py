@@ -56,7 +56,7 @@ class LogReader:
         self._assigned_once = False
         self._admin = AdminClient(client_config(settings))
         self._consumer = Consumer(
-            consumer_config(settings, group)
+            consumer_config(settings, group, self._feeds)
             | {
                 "queued.max.messages.kbytes": _FETCHED_AHEAD_KB,
                 # a topic that is made later is found soon

@@ -28,7 +28,7 @@ from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC
 from schemas.topics import load_topics
 from sinks.migrate import migrate
 from tests.integration.gateways import running, settings_of
-from tests.integration.test_processor import read
+from tests.integration.processing import Log
 from tests.stack import Space, wait_until
 
 FOLDER = Path(os.environ.get("RISKSTREAM_RECORDINGS") or Path(__file__).parents[3] / "shared" / "data")
@@ -104,7 +104,7 @@ class City:
             client.disconnect()
 
     def signals(self, sensor: str) -> list[Signal]:
-        found = [Signal.decode(value) for *_, value in read(self.settings, "signals")]
+        found = Log(self.settings, self.environment).signals()
         return [one for one in found if one.sensor_id == sensor and one.rule_id != "any.no-data"]
 
 
@@ -195,4 +195,4 @@ def test_the_recordings_are_stored_whole_and_judged_rightly(city: City) -> None:
     assert city.signals(REST) == []
     assert city.signals(METHANE) == []
     assert city.signals(WATER) == []
-    assert read(city.settings, "readings.rejected") == []
+    assert Log(city.settings, city.environment).read("readings.rejected") == []
