@@ -70,7 +70,9 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
         if ours and stop:
             stop_stack(folder)
     if not (ours and stop):
-        console.print("\nThe stack goes on running: look further, or end it with [bold]riskstream down[/].")
+        from riskstream.demo.report import how_to_call
+
+        console.print(f"\nThe stack goes on running: look further, or end it with [bold]{how_to_call()} down[/].")
     sys.exit(0 if whole else 1)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -67,7 +70,13 @@ def show_addresses(console: Console, folder: Path) -> None:
     if state is not None:
         console.print()
         console.print(parts_table(state))
-    console.print(
-        "\nNext: riskstream status · riskstream sql · riskstream alerts list · riskstream alerts show ID"
-        " · riskstream simulate --scenario list"
-    )
+    me = how_to_call()
+    console.print(f"\nNext: {me} status · {me} sql · {me} alerts list --open · {me} simulate --scenario list")
+
+
+def how_to_call() -> str:
+    """The command as a user can type it here: by name if it is on the path, else by where it is."""
+    program = Path(sys.executable).with_name("riskstream")
+    if shutil.which("riskstream"):
+        return "riskstream"
+    return os.path.relpath(program) if program.is_relative_to(Path.cwd()) else str(program)
