@@ -20,7 +20,6 @@ from riskstream.times import Since
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processors.core.rules import RuleSet
     from processors.replay.compare import Difference
     from processors.replay.labels import Label, Score
     from processors.replay.outcome import AlertStory
@@ -198,13 +197,14 @@ def replay(
 
 def _run(options: Options) -> None:
     from processors.replay.labels import LabelError, read_labels
-    from processors.replay.play import MissingVersionError, Standards
+    from processors.replay.play import MissingVersionError
     from processors.replay.run import judge
     from processors.replay.tables import TableError
     from processors.ruleset import RuleError
     from riskstream.devices.archive import RecordingError
     from riskstream.devices.city import CityError
     from riskstream.devices.scenarios import ScenarioError
+    from riskstream.servers import require
     from runtime.settings import SettingsError, load_settings
     from schemas.kinds import KindError, load_kinds
     from sinks.clickhouse import ClickHouseAwayError, ClickHouseRefusedError
@@ -214,13 +214,15 @@ def _run(options: Options) -> None:
     started = time.monotonic()
     try:
         settings = load_settings()
+        if options.from_clickhouse:
+            require(settings, "clickhouse")
         kinds = load_kinds(*settings.kinds_dirs)
         labels = read_labels(options.label) if options.label else []
         change = _change(options, kinds)
         with _opened(options, settings, kinds) as (source, standards), _bar() as progress:
             judges = [(standards, change)]
             if options.compare:
-                judges.append((Standards(_rules((options.compare,), settings, kinds)), change))
+                judges.append((_standards((options.compare,), settings, kinds), change))
             elif options.compare_unchanged:
                 judges.insert(0, (standards, None))
             done = judge(kinds, judges, source.registry, source.records(progress))
@@ -264,22 +266,26 @@ def _change(options: Options, kinds: Mapping[str, Kind]) -> Change | None:
         raise click.UsageError(str(error)) from None
 
 
-def _rules(paths: tuple[Path, ...], settings: Settings, kinds: Mapping[str, Kind]) -> RuleSet:
+def _standards(paths: tuple[Path, ...], settings: Settings, kinds: Mapping[str, Kind]) -> Standards:
+    """The rules and couplings of files and folders, by default those that the processor uses."""
+    from processors.couplings import load_couplings
+    from processors.replay.play import Standards
     from processors.ruleset import load_rules
     from schemas.departments import load_departments
 
-    default = [settings.rules_dir] if settings.rules_dir else None
+    chosen = list(paths) or ([settings.rules_dir] if settings.rules_dir else None)
     departments = load_departments(settings.departments_file)
-    return load_rules(list(paths) or default, kinds, departments, timezone=settings.timezone)
+    rules = load_rules(chosen, kinds, departments, timezone=settings.timezone)
+    return Standards(rules, load_couplings(chosen, rules, departments))
 
 
 @contextmanager
 def _opened(options: Options, settings: Settings, kinds: Mapping[str, Kind]) -> Iterator[tuple[Source, Standards]]:
     """The source, and what its readings are judged by."""
-    from processors.replay.play import InForce, Standards
+    from processors.replay.play import InForce
     from schemas.departments import load_departments
 
-    standards = Standards(_rules(options.rules, settings, kinds))
+    standards = _standards(options.rules, settings, kinds)
     if not options.from_clickhouse:
         yield _local(options, settings, kinds, silent=any(rule.silent for rule in standards.own)), standards
         return
@@ -296,7 +302,15 @@ def _opened(options: Options, settings: Settings, kinds: Mapping[str, Kind]) -> 
             source.registry = lambda version: replace(registry, version=version)
         if not options.rules:
             departments = load_departments(settings.departments_file)
-            standards = InForce(standards.own, history.rules(), history.modes(), kinds, departments, settings.timezone)
+            standards = InForce(
+                standards.own,
+                history.rules(),
+                history.modes(),
+                kinds,
+                departments,
+                settings.timezone,
+                standards.couplings,
+            )
         yield source, standards
     finally:
         history.close()

@@ -9,6 +9,7 @@ import numpy as np
 
 from processors.control import Control, ControlError, Word, parse_control
 from processors.core.alerts import AlertTexts
+from processors.core.coupling import CouplingSet
 from processors.core.engine import Engine
 from processors.core.rules import RuleSet
 from processors.standards import Compiler
@@ -25,10 +26,11 @@ class MissingVersionError(ValueError):
 
 
 class Standards:
-    """What to judge by: one set of rules from beginning to end."""
+    """What to judge by: one set of rules, and of couplings, from beginning to end."""
 
-    def __init__(self, own: RuleSet) -> None:
+    def __init__(self, own: RuleSet, couplings: CouplingSet | None = None) -> None:
         self.own = own
+        self.couplings = couplings or CouplingSet([])
 
     def rules(self, version: int) -> RuleSet | None:
         """The rules that a control record puts into force; None: those in force stay."""
@@ -40,13 +42,13 @@ class Standards:
 
 
 class InForce(Standards):
-    """What the log says: from each control record on the version that it names, `own` before the first."""
+    """What the log says: from each control record on the rules that it names, `own` before the first."""
 
     def __init__(
         self, own: RuleSet, rules: Mapping[int, RuleFiles], modes: Mapping[int, Modes], kinds: Mapping[str, Kind],
-        departments: Collection[str], timezone: str,
+        departments: Collection[str], timezone: str, couplings: CouplingSet | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(own)
+        super().__init__(own, couplings)
         self._rules = rules
         self._modes = modes
         self._compiler = Compiler(kinds, departments, timezone, own)
@@ -90,6 +92,7 @@ class Player:
         self._registry = registry
         self._places: dict[tuple[str, int], _Place] = {}
         self._texts: dict[str, AlertTexts] = {rule.id: rule for rule in standards.own}
+        self._texts.update((coupling.id, coupling) for coupling in standards.couplings)
 
     def take(self, record: LogRecord) -> list[Signal]:
         """The signals of the next record of its partition.
@@ -133,7 +136,7 @@ class Player:
         return []
 
     def texts(self, rule_id: str) -> AlertTexts:
-        """What a rule that was in force says of its alerts. Raises `KeyError`."""
+        """What a coupling, or a rule that was in force, says of its alerts. Raises `KeyError`."""
         return self._texts[rule_id]
 
     def counts(self) -> dict[str, int]:

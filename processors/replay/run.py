@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from processors.core.alerts import AlertTexts
+from processors.replay.couple import couple
 from processors.replay.outcome import AlertStory, Outcome, stories
 from processors.replay.play import Change, Player, Standards, changed
 from schemas.kinds import Kind
 from schemas.log import LogRecord
+from schemas.records import Signal
 from schemas.registry import Snapshot
 
 
@@ -38,10 +40,16 @@ def judge(
     """
     players = [Player(kinds, standards, registry) for standards, _ in judges]
     outcomes = [Outcome() for _ in judges]
+    timed: list[list[tuple[int, Signal]]] = [[] for _ in judges]
+    last = 0
     for record in records:
         times = record.batch.observed_at
-        for player, outcome, (_, change) in zip(players, outcomes, judges, strict=True):
+        last = max(last, record.log_time)
+        for player, outcome, signals, (_, change) in zip(players, outcomes, timed, judges, strict=True):
             if len(times):
                 outcome.saw(len(times), int(times.min()), int(times.max()))
-            outcome.signals += player.take(record if change is None else changed(record, change))
+            given = player.take(record if change is None else changed(record, change))
+            signals += [(record.log_time, signal) for signal in given]
+    for outcome, signals, (standards, _) in zip(outcomes, timed, judges, strict=True):
+        outcome.signals = couple(standards.couplings, registry, signals, last)
     return [Judged(outcome, player.counts(), player.texts) for player, outcome in zip(players, outcomes, strict=True)]

@@ -132,7 +132,7 @@ def test_replay_from_clickhouse_equals_the_live_path(
     arguments = ["--from-clickhouse", "--show", "signals", "--format", "json"]
     said = CliRunner().invoke(replay, arguments)
     assert said.exit_code == 0, said.stderr
-    shown = [json.loads(line) for line in said.stdout.splitlines()]
+    shown = [one for one in map(json.loads, said.stdout.splitlines()) if not one["rule"].startswith("coupled.")]
     assert {(one["signal_id"], one["alert_id"], one["level"], one["sequence"]) for one in shown} == {
         (one.signal_id, one.alert_id, one.level.word, one.sequence) for one in live
     }
