@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from riskstream.output import form_option, show_rows
+from riskstream.servers import needs
 from riskstream.times import Since
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def alerts() -> None:
 @click.option("--since", type=Since(), help="Only those with an event since: 2h, 7d, 2026-07-01T12:00:00Z.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most alerts.")
 @form_option
+@needs("clickhouse")
 def list_alerts(
     only_open: bool, level: str | None, department: str | None, zone: str | None, since: datetime | None,
     limit: int, form: str | None,
@@ -64,6 +66,7 @@ def list_alerts(
 
 @alerts.command("show")
 @click.argument("alert_id")
+@needs("clickhouse")
 def show(alert_id: str) -> None:
     """Show an alert: every event, the evidence, a chart of its sensor. The start of the id is enough."""
     from riskstream.alert_page import print_alert
@@ -84,6 +87,7 @@ def show(alert_id: str) -> None:
 @click.option("--since", type=Since(), help="Start with those since: 2h, 7d, 2026-07-01T12:00:00Z. Default: from now.")
 @click.option("--limit", type=click.IntRange(1), help="End after so many.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: an object a line.")
+@needs("kafka")
 def watch(
     level: str, department: str | None, zone: str | None, since: datetime | None, limit: int | None, form: str
 ) -> None:
@@ -91,9 +95,12 @@ def watch(
     from confluent_kafka import KafkaException
 
     from riskstream.alert_stream import alert_events
+    from riskstream.servers import kafka_trouble
     from schemas.levels import level_of
 
     settings = _settings()
+    if trouble := kafka_trouble(settings):
+        raise click.ClickException(trouble)
     shown = 0
     try:
         for alert in alert_events(settings, since):
@@ -107,7 +114,9 @@ def watch(
             if limit is not None and shown >= limit:
                 return
     except KafkaException as error:
-        raise click.ClickException(f"Kafka at {settings.kafka_bootstrap}: {error.args[0]}") from None
+        first = error.args[0]
+        why = first.str() if hasattr(first, "str") else str(first)
+        raise click.ClickException(f"Kafka at {settings.kafka_bootstrap}: {why}") from None
     except KeyboardInterrupt:
         return
     except BrokenPipeError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from riskstream.servers import kafka_trouble
 from runtime.kafka import client_config, topic_name
 from runtime.settings import Settings
 from schemas.topics import Topic
@@ -49,6 +50,8 @@ def make_topics(settings: Settings, planned: Iterable[PlannedTopic]) -> tuple[li
 
     Returns lines of what was made, and lines of what differs in the topics that were there. Raises `KafkaAwayError`.
     """
+    if trouble := kafka_trouble(settings):
+        raise KafkaAwayError(trouble)
     admin = AdminClient(client_config(settings) | {"log_level": 0})
     wanted = {topic.name: topic for topic in planned}
     try:

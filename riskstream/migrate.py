@@ -25,6 +25,7 @@ Examples:
 def migrate(only_print: bool, form: str, only: str | None) -> None:
     """Make the Kafka topics and ClickHouse tables that are missing; safe to repeat."""
     from riskstream.kafka_topics import KafkaAwayError, make_topics, plan
+    from riskstream.servers import require
     from runtime.settings import SettingsError, load_settings
     from schemas.departments import DepartmentsError, load_departments
     from schemas.kinds import KindError, load_kinds
@@ -41,6 +42,7 @@ def migrate(only_print: bool, form: str, only: str | None) -> None:
         if only_print:
             _print(topics, form)
             return
+        require(settings, *([only] if only else ["kafka", "clickhouse"]))
         done, differing = ([], []) if only == "clickhouse" else make_topics(settings, topics)
         if only != "kafka":
             done += migrate_clickhouse(settings, kinds)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from riskstream.output import form_option, show_rows
+from riskstream.servers import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ def mode() -> None:
 @click.option("--until", required=True, type=Until(), help="It ends by itself then: 12h, 2026-07-01T12:00:00Z.")
 @click.option("--reason", default="", help="Why; kept with the version.")
 @click.option("--author", default=None, help="Who sets it; the login name by default.")
+@needs("kafka")
 def set_(name: str, zone: str, until: datetime, reason: str, author: str | None) -> None:
     """Put a zone into emergency (or back to peace, inside a zone that is in emergency) until a time.
 
@@ -87,6 +89,7 @@ def set_(name: str, zone: str, until: datetime, reason: str, author: str | None)
 @click.option("--zone", required=True, help="As it was set.")
 @click.option("--reason", default="", help="Why; kept with the version.")
 @click.option("--author", default=None, help="Who ends it; the login name by default.")
+@needs("kafka")
 def end(zone: str, reason: str, author: str | None) -> None:
     """End what was set for a zone, before its time.
 
@@ -108,6 +111,7 @@ def end(zone: str, reason: str, author: str | None) -> None:
 @mode.command("list")
 @click.option("--all", "every", is_flag=True, help="Every version, who set it and why, not only what holds now.")
 @form_option
+@needs("kafka")
 def list_(every: bool, form: str | None) -> None:
     """List the modes that hold now; zones that are not named are in peace.
 

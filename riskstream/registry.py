@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from riskstream.servers import needs, require
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,6 +81,7 @@ def import_(paths: tuple[Path, ...], dry_run: bool, author: str | None, format_:
             early = validate(files, kinds=kinds, departments=departments)
             if early.errors:
                 raise _BadRowsError(early.errors)
+        require(settings, "kafka")
         if dry_run:
             plan(read_log(settings))
             version = None
@@ -95,6 +98,7 @@ def import_(paths: tuple[Path, ...], dry_run: bool, author: str | None, format_:
 @registry.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--version", type=click.IntRange(min=1), default=None, help="An older version; the newest by default.")
+@needs("kafka")
 def export(folder: Path, version: int | None) -> None:
     """Write sensors.csv and assets.csv of a version into FOLDER.
 

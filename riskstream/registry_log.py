@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from riskstream.servers import kafka_trouble
 from runtime.kafka import client_config, producer_config, topic_name
 from runtime.settings import Settings
 from schemas.registry import Asset, Sensor, Snapshot
@@ -95,6 +96,8 @@ class RegistryLog:
 
 def read_log(settings: Settings, timeout: float = 30) -> RegistryLog:
     """Read both topics to their end. Raises RegistryLogError when Kafka or a topic is missing."""
+    if trouble := kafka_trouble(settings):
+        raise RegistryLogError(trouble)
     consumer = Consumer(
         client_config(settings)
         | {
@@ -143,6 +146,8 @@ def publish(
     `plan` gets the topics as they are once no other import can change them, and gives the rows to write, or None.
     Raises RegistryLogError; then nothing was imported.
     """
+    if trouble := kafka_trouble(settings):
+        raise RegistryLogError(f"{trouble}; nothing was imported")
     producer = Producer(
         producer_config(settings)
         # it logs what it retries, such as a coordinator that is still loading

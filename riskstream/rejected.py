@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from riskstream.output import form_option, show_rows
+from riskstream.servers import needs
 from riskstream.times import Since
 
 # column -> expression
@@ -43,6 +44,7 @@ def rejected() -> None:
 @click.option("--each", is_flag=True, help="Each one with its bytes, the newest first, instead of counts.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most rows.")
 @form_option
+@needs("clickhouse")
 def list_rejected(
     reason: str | None, kind: str | None, source: str | None, since: datetime | None, each: bool, limit: int,
     form: str | None,

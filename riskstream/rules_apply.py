@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from riskstream.output import form_option, show_rows
+from riskstream.servers import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,6 +39,7 @@ _reason = click.option("--reason", required=True, help="Why; kept with the versi
 @_reason
 @_author
 @click.option("--dry-run", is_flag=True, help="Check, test and show the difference; publish nothing.")
+@needs("kafka")
 def apply(paths: tuple[Path, ...], reason: str, author: str | None, dry_run: bool) -> None:
     """Check rules, play their tests, show what they change, and publish them as the next version.
 
@@ -83,6 +85,7 @@ def apply(paths: tuple[Path, ...], reason: str, author: str | None, dry_run: boo
 @click.argument("version", type=click.IntRange(min=0))
 @_reason
 @_author
+@needs("kafka")
 def rollback(version: int, reason: str, author: str | None) -> None:
     """Publish what VERSION holds as a new version.
 
@@ -118,6 +121,7 @@ def rollback(version: int, reason: str, author: str | None) -> None:
 
 @click.command()
 @form_option
+@needs("kafka")
 def history(form: str | None) -> None:
     """List the versions that were applied, the newest first.
 
@@ -149,6 +153,7 @@ def history(form: str | None) -> None:
 @click.argument("before", type=click.IntRange(min=0))
 @click.argument("after", type=click.IntRange(min=0))
 @click.option("--text", is_flag=True, help="The files' lines instead of the rules.")
+@needs("kafka")
 def diff(before: int, after: int, text: bool) -> None:
     """Show what version AFTER changes against BEFORE; 0 is the rules that the processor starts with.
 
@@ -170,6 +175,7 @@ def diff(before: int, after: int, text: bool) -> None:
 
 @click.command()
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@needs("kafka", "clickhouse")
 def status(format_: str) -> None:
     """Show the newest version, and which versions the partitions of the readings have switched to.
 

@@ -83,6 +83,7 @@ def send(
     from riskstream.devices.recording import join, read_recording
     from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
     from riskstream.devices.transport import TransportError
+    from riskstream.servers import require
     from runtime.settings import SettingsError, load_settings
     from schemas.kinds import KindError, load_kinds
 
@@ -91,7 +92,8 @@ def send(
     # messages of one device may overtake each other between the gateway's MQTT sessions, posts of one connection cannot
     way = via or ("http" if original_time or speed == float("inf") else "mqtt")
     try:
-        kinds = load_kinds(*load_settings().kinds_dirs)
+        settings = load_settings()
+        kinds = load_kinds(*settings.kinds_dirs)
         if kind not in kinds:
             raise click.UsageError(f"unknown kind {kind!r}; allowed: {', '.join(kinds)}")
         endpoints = endpoints_of_settings(http_url, api_key)
@@ -99,6 +101,8 @@ def send(
         series = join([read_recording(path, kinds[kind], how) for path in files])
     except (SettingsError, KindError, RecordingError) as error:
         raise click.UsageError(str(error)) from error
+    if way != "http" or http_url is None:
+        require(settings, way)
     if not len(series):
         raise click.UsageError(f"no row has a value for every field that {kind} needs: {series.skipped} were skipped")
     if series.skipped:

@@ -77,13 +77,15 @@ def simulate(
     from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
     from riskstream.devices.scenarios import LEAD_IN_S, SCENARIOS, ScenarioError, scenario_named
     from riskstream.devices.transport import TransportError
-    from runtime.settings import SettingsError
+    from riskstream.servers import require
+    from runtime.settings import SettingsError, load_settings
 
     if scenario == "list":
         for known in SCENARIOS.values():
             click.echo(f"{known.name}\n  {known.doc}")
         return
     try:
+        require(load_settings(), *(way for way in via if way != "http" or http_url is None))
         endpoints = endpoints_of_settings(http_url, api_key)
         loaded = load_city(city)
         chosen = None if scenario is None else scenario_named(scenario)

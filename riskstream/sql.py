@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from riskstream.servers import needs
+
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
@@ -30,6 +32,7 @@ WHERE database = currentDatabase() AND table = '{}' ORDER BY position"""
 @click.argument("query", required=False)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: table on a terminal, otherwise tsv.")
 @click.option("--write", is_flag=True, help="Allow queries that change data.")
+@needs("clickhouse")
 def sql(query: str | None, form: str | None, write: bool) -> None:
     """Ask ClickHouse: one query as argument or on standard input, or a prompt.
 

@@ -12,6 +12,7 @@ from typing import Protocol, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from riskstream.servers import kafka_trouble
 from runtime.kafka import client_config, producer_config, topic_name
 from runtime.settings import Settings
 from schemas.wire import DecodeError
@@ -38,6 +39,8 @@ V = TypeVar("V", bound=Version)
 def read_versions(settings: Settings, topic: str, kind: type[V], timeout: float = 30) -> list[V]:
     """All versions, the oldest first; what the services pass over is passed over here too. Raises VersionLogError."""
     name = topic_name(settings, topic)
+    if trouble := kafka_trouble(settings):
+        raise VersionLogError(trouble)
     consumer = Consumer(
         client_config(settings)
         | {
@@ -84,6 +87,8 @@ def publish_version(
 
     Raises VersionLogError, and what `plan` raises; then nothing was published.
     """
+    if trouble := kafka_trouble(settings):
+        raise VersionLogError(trouble)
     producer = Producer(
         producer_config(settings)
         # it logs what it retries, such as a coordinator that is still loading
