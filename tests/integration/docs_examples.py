@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
+# those of the sample city that the examples name
+DOCS_SENSORS = {"GP-DQ-111-1": "gas_pressure", "BS-1-01": "bridge_strain", "RF-DQ-11": "rainfall"}
 _BLOCK = re.compile(r"```sh\n(.*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
 
 

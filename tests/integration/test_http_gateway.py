@@ -19,7 +19,7 @@ from runtime.settings import Settings
 from schemas.batch import Mode, batch_schema
 from schemas.reasons import Reason
 from schemas.wire import schema_id
-from tests.integration.docs_examples import DOCS, examples, run_example
+from tests.integration.docs_examples import DOCS, DOCS_SENSORS, examples, run_example
 from tests.integration.gateways import (
     KINDS,
     Service,
@@ -44,7 +44,7 @@ def now() -> int:
 @pytest.fixture
 def settings(space: Space) -> Settings:
     settings = settings_of(space.environment)
-    make_ready(settings, SENSORS)
+    make_ready(settings, SENSORS | DOCS_SENSORS)
     return settings
 
 
@@ -286,7 +286,7 @@ def test_the_examples_of_the_docs(settings: Settings, space: Space, tmp_path: Pa
     file.write_text(line)
     with running("http-gateway", http_environment(space, HTTP_API_KEYS=str(file)), tmp_path) as service:
         service.wait_ready()
-        environment = {"RISKSTREAM_URL": f"http://127.0.0.1:{service.http_port}", "RISKSTREAM_KEY": key}
+        environment = {"URL": f"http://127.0.0.1:{service.http_port}", "KEY": key}
         pages = examples("http.md")
         assert len(pages) == 7
         for command, said in pages:

@@ -19,7 +19,7 @@ from ingest.mqtt_intake import Message
 from ingest.mqtt_session import MqttSession
 from runtime.settings import Settings
 from schemas.batch import Mode
-from tests.integration.docs_examples import examples, run_example
+from tests.integration.docs_examples import DOCS_SENSORS, examples, run_example
 from tests.integration.gateways import Service, make_ready, published, running, settings_of
 from tests.stack import Broker, Space, wait_until
 
@@ -40,7 +40,7 @@ def environment(space: Space, broker: Broker) -> dict[str, str]:
 @pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     settings = settings_of(environment)
-    make_ready(settings, SENSORS)
+    make_ready(settings, SENSORS | DOCS_SENSORS)
     return settings
 
 

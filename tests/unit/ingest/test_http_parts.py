@@ -29,6 +29,10 @@ def test_headers() -> None:
     assert (plain.form, plain.gzipped, plain.mode, plain.length) == (Form.JSON, False, Mode.LIVE, None)
 
 
+def test_where_nobody_needs_a_key_authorization_is_not_looked_at() -> None:
+    assert read_head([(b"authorization", b"Bearer ")], keys=False).token is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "status"),
     [
