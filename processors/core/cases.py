@@ -1,14 +1,14 @@
 """Tests of rules that are written as stories: a sensor, a series, and the signals that are expected.
 
 Series: values parted by blanks. `2.0x12` is 2.0 twelve times; `2.0-0.05x24` is 24 values, the first 2.0, each 0.05
-less than the one before; `_` is a reading that lacks the field, `_x3` three of them.
+less than the one before; `_` is a reading that lacks the field, `_x3` three of them. `(1x4 3x20)x14` repeats.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from processors.core.definition import LevelWord, Strict, Text
 from processors.core.durations import duration_ms, duration_text
 from processors.core.engine import Engine
-from processors.core.rule import Rule
 from processors.core.rules import RuleSet
+from processors.core.silence import STEP_MS
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.records import Signal
@@ -31,9 +31,14 @@ _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _TERM = re.compile(rf"(?P<start>{_NUMBER}|_)(?P<step>[+-]\d+(?:\.\d+)?)?(?:x(?P<count>\d+))?")
 
 
+_GROUP = re.compile(r"\(([^()]*)\)x(\d+)")
+
+
 def parse_series(text: str) -> list[float]:
     """The values of a series; NaN for `_`. Raises `ValueError` naming the term."""
     values: list[float] = []
+    while match := _GROUP.search(text):
+        text = text[: match.start()] + " ".join([match[1]] * int(match[2])) + text[match.end() :]
     for term in text.split():
         match = _TERM.fullmatch(term)
         if not match or (match["step"] and (match["start"] == "_" or not match["count"])):
@@ -98,7 +103,9 @@ class Case(Strict):
     name: Text
     rule: Text
     sensor: SensorDefinition = SensorDefinition()
+    kind: Text | None = None
     every: Milliseconds
+    from_: Milliseconds = Field(0, alias="from")
     series: Annotated[dict[str, Annotated[list[float], BeforeValidator(_series)]], Field(min_length=1)]
     expect: list[Expectation]
 
@@ -136,11 +143,35 @@ def run_case(case: Case, rules: RuleSet, kinds: Mapping[str, Kind]) -> Outcome:
         rule = rules[case.rule]
     except KeyError:
         raise CaseError("rule", f"there is no rule {case.rule!r}") from None
-    kind = kinds[rule.kind]
+    name = case.kind or rule.kind
+    if name not in kinds or rule.kind not in (name, "*"):
+        wanted = "which kind? the rule is for every one" if rule.kind == "*" else f"the rule is for {rule.kind}"
+        raise CaseError("kind" if case.kind else "rule", f"{wanted}; kinds: {', '.join(sorted(kinds))}")
+    kind = kinds[name]
     batch = _batch(case, kind)
-    engine = Engine(kind, RuleSet((rule,)), _registry(case, rule), partition=0)
-    signals = engine.process(batch, offset=0, log_time=START)
+    engine = Engine(kind, RuleSet((rule,)), _registry(case, kind), partition=0)
+    if rule.silent:
+        signals = _play_in_time(engine, batch, START + case.from_, case.every * len(next(iter(case.series.values()))))
+    else:
+        signals = engine.process(batch, offset=0, log_time=START)
     return Outcome(case, signals, _problem(case.expect, signals))
+
+
+def _play_in_time(engine: Engine, batch: Batch, first: int, length_ms: int) -> list[Signal]:
+    """Each reading in a record of its own when it was measured, and ticks every 10 s, to the end of the series."""
+    signals = []
+    times = batch.observed_at.tolist()
+    for at in sorted({*times, *range(first, first + length_ms + 1, STEP_MS)}):
+        if times and at == times[0]:
+            row = slice(len(batch) - len(times), len(batch) - len(times) + 1)
+            one = replace(
+                batch, sensor=batch.sensor[row], observed_at=batch.observed_at[row], late=batch.late[row],
+                values={name: values[row] for name, values in batch.values.items()},
+            )  # fmt: skip
+            signals += engine.process(one, offset=0, log_time=times.pop(0))
+        else:
+            signals += engine.tick(offset=0, log_time=at)
+    return signals
 
 
 def describe(signal: Signal) -> str:
@@ -164,17 +195,17 @@ def _batch(case: Case, kind: Kind) -> Batch:
         columns[field.name] = values
         if not field.optional:
             here &= ~np.isnan(values)  # a reading without a field that every reading has is no reading
-    times = (START + np.arange(count) * case.every)[here]
+    times = (START + case.from_ + np.arange(count) * case.every)[here]
     return Batch(
         kind.name, "rules-test", "test", Mode.LIVE, "", START, ["sensor"], np.zeros(len(times), np.int32),
         times, np.zeros(len(times), np.bool_), {name: values[here] for name, values in columns.items()},
     )  # fmt: skip
 
 
-def _registry(case: Case, rule: Rule) -> Snapshot:
+def _registry(case: Case, kind: Kind) -> Snapshot:
     given = case.sensor
     sensor = Sensor(
-        "sensor", rule.kind, "sensor", given.zone, given.department,
+        "sensor", kind.name, "sensor", given.zone, given.department,
         asset_id=given.asset_id, profile=given.profile, attributes={"period_s": case.every / 1000, **given.attributes},
     )  # fmt: skip
     return Snapshot(1, {"sensor": sensor}, {})

@@ -16,6 +16,7 @@ from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.evaluate import ConditionFunction, NumberFunction, condition_function, number_function
 from processors.core.expression.parse import parse
 from processors.core.levels import Ladder
+from processors.core.night_count import NightCount
 from processors.core.rule import COMPARISONS, Clear, Rule, Threshold, Where
 from schemas.kinds import Kind
 from schemas.levels import level_of
@@ -57,7 +58,7 @@ def compile_rule(
         confidence=definition.confidence,
         where=_where(definition),
         needs=compiler.needs,
-        value=compiler.number(("value",), definition.value) if definition.value is not None else None,
+        value=compiler.number(("value",), compiler.value_text()) if definition.value is not None else None,
         value_text=definition.value or "",
         thresholds=compiler.thresholds(),
         when=compiler.conditions("when", definition.when),
@@ -71,6 +72,8 @@ def compile_rule(
         evidence={
             name: compiler.number(("evidence", name), text, may_miss=True) for name, text in definition.evidence.items()
         },
+        nights=compiler.nights(),
+        data_fault=definition.no_data is not None or definition.stuck is not None,
         silent=definition.no_data is not None,
         same_value=_text_of(definition, SAME_VALUE),
         same_levels=_text_of(definition, SAME_LEVELS),
@@ -81,9 +84,9 @@ def compile_rule(
     return rule
 
 
-SAME_VALUE = {"kind", "value"}
+SAME_VALUE = {"kind", "value", "stuck"}
 SAME_LEVELS = {
-    "above", "below", "above_or_equal", "below_or_equal", "outside", "when", "and_", "for_", "clear",
+    "above", "below", "above_or_equal", "below_or_equal", "outside", "when", "and_", "for_", "clear", "nights",
 }  # fmt: skip
 
 
@@ -126,6 +129,29 @@ class _Compiler:
         node = self._checked(place, text, condition=False, readings=readings, may_miss=may_miss, lengths=lengths)
         return number_function(node)
 
+    def value_text(self) -> str:
+        """The expression that thresholds compare; of a `stuck` rule, for how long its field has not changed."""
+        text = self._definition.value or ""
+        if not self._definition.stuck:
+            return text
+        if text.strip() not in self._kind.field_names:
+            fields = ", ".join(self._kind.field_names)
+            raise DefinitionError(("value",), f"the value of a `stuck` rule is one field; fields: {fields}")
+        return f"unchanged({text})"
+
+    def nights(self) -> NightCount | None:
+        """After the expressions: their hours are the nights."""
+        given = self._definition.nights
+        if given is None:
+            return None
+        hours = sorted({key.hours for key in self.needs.windows if key.hours})
+        if len(hours) != 1:
+            found = f"this rule has {', '.join(hours)}" if hours else "this rule has none"
+            raise DefinitionError(
+                ("nights",), f'`nights` needs one hours("…") in the expressions, whose nights are counted; {found}'
+            )
+        return NightCount(given.at_least, given.of, hours[0])
+
     def conditions(self, key: str, given: Mapping[LevelWord, str] | None) -> dict[int, ConditionFunction]:
         return {
             level_of(word).value: condition_function(self._checked((key, word), text, condition=True))
@@ -161,10 +187,11 @@ class _Compiler:
 
     def thresholds(self) -> tuple[Threshold, ...]:
         result = []
-        for word, text in (self._definition.no_data or {}).items():
-            level = level_of(word).value
-            result.append(self._threshold(("no_data", word), level, "above_or_equal", text, lengths=True))
-        self._check_order("no_data", result)
+        for key in ("no_data", "stuck"):
+            for word, text in (getattr(self._definition, key) or {}).items():
+                level = level_of(word).value
+                result.append(self._threshold((key, word), level, "above_or_equal", text, lengths=True))
+            self._check_order(key, result)
         for comparison in COMPARISONS:
             given = getattr(self._definition, comparison) or {}
             for word, text in given.items():
@@ -178,7 +205,7 @@ class _Compiler:
 
     def _check_order(self, comparison: str, thresholds: list[Threshold]) -> None:
         known = sorted((t for t in thresholds if t.constant is not None), key=lambda t: t.level)
-        rising = comparison.startswith(("above", "no_data"))
+        rising = comparison.startswith(("above", "no_data", "stuck"))
         for lower, higher in pairwise(known):
             if lower.constant is None or higher.constant is None:
                 continue

@@ -38,8 +38,6 @@ Bounds: TypeAlias = tuple[Expression, Expression]
 
 # Of the language, but not yet of this version: refused with a reason, never ignored.
 NOT_YET = {
-    "nights": "rules that count nights",
-    "stuck": "rules for stuck values",
     "schedule": "schedules",
     "priority": "priorities",
     "couplings": "couplings",
@@ -74,6 +72,19 @@ class ClearDefinition(Strict):
     for_: HoldText = Field(Hold(), alias="for")
 
 
+class NightsDefinition(Strict):
+    """On how many of how many nights a level must have held."""
+
+    at_least: Annotated[int, Field(ge=1, le=30, strict=True)]
+    of: Annotated[int, Field(ge=1, le=30, strict=True)]
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> NightsDefinition:
+        if self.at_least > self.of:
+            raise ValueError(f"at_least ({self.at_least}) is more than of ({self.of})")
+        return self
+
+
 class RuleDefinition(Strict):
     """One rule."""
 
@@ -89,7 +100,9 @@ class RuleDefinition(Strict):
     below_or_equal: ByLevel | None = None
     outside: Annotated[dict[LevelWord, Bounds], Field(min_length=1)] | None = None
     when: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = None
+    stuck: ByLevel | None = None
     no_data: ByLevel | None = None
+    nights: NightsDefinition | None = None
     and_: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = Field(None, alias="and")
     for_: HoldText | dict[LevelWord, HoldText] = Field(Hold(), alias="for")
     clear: ClearDefinition = Field(default_factory=lambda: ClearDefinition.model_validate({}))
@@ -111,12 +124,14 @@ class RuleDefinition(Strict):
     def _has_levels(self) -> RuleDefinition:
         if self.no_data is not None:
             return self._check_no_data()
-        compared = [self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside]
+        compared = [self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside, self.stuck]
+        if self.stuck and any(compared[:-1]):
+            raise ValueError("`stuck` compares for how long the value has not changed; it stands without thresholds")
         if self.value is None and any(compared):
             raise ValueError("`value` is missing: what do the thresholds compare?")
         if not any(compared) and self.when is None:
             raise ValueError(
-                "no level is given; use above, below, above_or_equal, below_or_equal, outside, when or no_data"
+                "no level is given; use above, below, above_or_equal, below_or_equal, outside, when, stuck or no_data"
             )
         levels = self.levels()
         for name, given in (("and", self.and_), ("for", self.for_ if isinstance(self.for_, dict) else None)):
@@ -134,6 +149,7 @@ class RuleDefinition(Strict):
         others = {
             "value": self.value, "above": self.above, "below": self.below, "above_or_equal": self.above_or_equal,
             "below_or_equal": self.below_or_equal, "outside": self.outside, "when": self.when, "and": self.and_,
+            "stuck": self.stuck, "nights": self.nights,
             "evidence": self.evidence, "for": self.for_ != Hold(), "clear": "clear" in self.model_fields_set,
         }  # fmt: skip
         for name, given in others.items():
@@ -145,7 +161,8 @@ class RuleDefinition(Strict):
         """The levels that the rule can reach, lowest first."""
         given: set[str] = set()
         for part in (
-            self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside, self.when, self.no_data
+            self.above, self.below, self.above_or_equal, self.below_or_equal, self.outside, self.when, self.no_data,
+            self.stuck,
         ):  # fmt: skip
             given |= set(part or ())
         return [level.word for level in LEVELS if level.word in given]

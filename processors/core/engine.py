@@ -98,7 +98,9 @@ class Engine:
         self._sensors = Sensors(self.kind, self.rules, snapshot)
         self._arrivals = Arrivals(self._columns, remembered_times(self.kind))
         self._heard = Heard(self._columns)
-        self._windows = Windows(self._columns, {key for rule in self.rules for key in rule.needs.windows}, self._scales)
+        self._windows = Windows(
+            self._columns, {key for rule in self.rules for key in rule.needs.windows}, self._scales, rules.timezone
+        )
         self._machines = [Machine(self._columns, rule) for rule in self.rules if not rule.silent]
         self._silences = [SilenceMachine(self._columns, rule, self._heard) for rule in self.rules if rule.silent]
         for rule in self.rules:
@@ -147,6 +149,8 @@ class Engine:
         for watch, successor, _ in pairs:
             if successor is not None and successor.rule.same_levels != watch.rule.same_levels:
                 successor.change_levels()
+            elif successor is not None and successor.rule.same_value != watch.rule.same_value:
+                successor.forget_nights()
         self._change_all()
         return signals + ended
 
@@ -308,6 +312,8 @@ class Engine:
                     continue
                 part = frame.take(chosen)
             judgement = judge(rule, part, part.limits(rule), len(part))
+            if machine.nights and rule.nights:
+                judgement = machine.nights.apply(part.slots, part.night(rule.nights.hours), judgement)
             unknown = len(part) - int(np.count_nonzero(judgement.known))
             if unknown:
                 self.counts.without_value[rule.id] += unknown
@@ -358,7 +364,7 @@ class Engine:
             log_partition=self.partition,
             log_offset=offset,
             log_index=index,
-            type="no_data" if rule.silent else "threshold",
+            type="no_data" if rule.data_fault else "threshold",
             run_id=run.partition("/")[2],
         )
 

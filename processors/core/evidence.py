@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Mapping
 
-from processors.core.durations import duration_text
 from processors.core.expression.evaluate import Value
 from processors.core.frame import Rows
 from processors.core.rule import Rule
@@ -26,10 +25,7 @@ def evidence(rule: Rule, at_row: Rows, value: Value, limits: Mapping[str, Value]
     parts: dict[str, object] = {"expression": rule.value_text} if rule.value_text else {}
     parts["value"] = _plain(value)
     parts["thresholds"] = thresholds
-    parts["windows"] = {
-        f"{key.aggregate}({key.field}, {duration_text(key.length_ms)})": _plain(at_row.window(key))
-        for key in sorted(rule.needs.windows)
-    }
+    parts["windows"] = {str(key): _plain(at_row.window(key)) for key in sorted(rule.needs.windows)}
     parts["fields"] = {name: _plain(at_row.field(name)) for name in sorted(rule.needs.fields)}
     attributes = sorted(rule.needs.attributes | rule.needs.optional)
     parts["attributes"] = {name: _plain(at_row.attribute(name)) for name in attributes}

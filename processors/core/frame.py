@@ -10,6 +10,7 @@ from processors.core.arrays import Floats, Ints, Slots
 from processors.core.expression.evaluate import Value
 from processors.core.rule import Rule
 from processors.core.sensors import Sensors, limits_of
+from processors.core.windows.hours import Night
 from processors.core.windows.series import WindowKey, WindowValues
 
 
@@ -51,6 +52,11 @@ class Rows:
     def window(self, key: WindowKey) -> Floats:
         values = self._windows[key]
         return values if self._chosen is None else values[self._chosen]
+
+    def night(self, hours: str) -> Night:
+        """The night of these hours that each row is in."""
+        night = self._windows.nights[hours]
+        return night if self._chosen is None else Night(night.numbers[self._chosen], night.complete[self._chosen])
 
     def limits(self, rule: Rule) -> dict[str, Value]:
         """The limit of each threshold of a rule at each row."""

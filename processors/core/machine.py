@@ -9,6 +9,7 @@ import numpy as np
 from processors.core.columns import Columns
 from processors.core.frame import Rows
 from processors.core.levels import Track, Transition, step
+from processors.core.nights import NightMemory
 from processors.core.rule import Judgement, Rule, is_clear
 
 # a sensor is settled when its height is its level: the same height again changes nothing, whenever it comes
@@ -24,6 +25,12 @@ class Machine:
         self._settled = f"settled/{rule.id}"
         columns.add(self._settled, np.uint8, 0)
         self.tracks: dict[int, Track] = {}
+        self.nights = NightMemory(columns, rule.id, rule.nights) if rule.nights else None
+
+    def forget_nights(self) -> None:
+        """Nights so far do not count."""
+        if self.nights:
+            self.nights.reset()
 
     def open(self) -> dict[int, tuple[int, int]]:
         """Level and onset of every slot that has one."""
@@ -39,7 +46,11 @@ class Machine:
         self._columns[self._settled][slot] = 0
 
     def change_levels(self) -> None:
-        """The conditions of the levels have changed: levels stay until the next reading, what was timed is void."""
+        """The conditions of the levels have changed: levels stay until the next reading.
+
+        What was timed, and what nights were counted, is void.
+        """
+        self.forget_nights()
         settled = self._columns[self._settled]
         for slot, track in list(self.tracks.items()):
             if track.level:

@@ -12,6 +12,7 @@ from processors.core.arrays import Bools
 from processors.core.expression.check import Needs
 from processors.core.expression.evaluate import ConditionFunction, Frame, NumberFunction, Value
 from processors.core.levels import Ladder
+from processors.core.night_count import NightCount
 from schemas.levels import LEVELS
 from schemas.registry import Sensor
 
@@ -95,6 +96,8 @@ class Rule:
     clear: Clear | None
     clear_text: str
     evidence: Mapping[str, NumberFunction]
+    nights: NightCount | None
+    data_fault: bool  # it watches the sensor, not what the sensor watches
     silent: bool  # a `no_data` rule: its thresholds are seconds of silence
     same_value: str  # rules of one id and equal `same_value` judge the same number, so that open alerts go on
     same_levels: str  # with equal `same_levels` too, what is being timed goes on

@@ -82,6 +82,9 @@ class SilenceMachine:
     def forget(self, slot: int) -> None:
         self._columns[self._level][slot] = 0
 
+    def forget_nights(self) -> None:
+        """It counts none."""
+
     def change_levels(self) -> None:
         """Levels follow new thresholds at the next multiple of 10 s."""
 

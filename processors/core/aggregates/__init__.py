@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.aggregates.change import CHANGE
 from processors.core.aggregates.count import COUNT
 from processors.core.aggregates.last import LAST
@@ -13,9 +13,11 @@ from processors.core.aggregates.minimum import MINIMUM
 from processors.core.aggregates.range import RANGE
 from processors.core.aggregates.rate import RATE
 from processors.core.aggregates.sum import SUM
+from processors.core.aggregates.usual import SAME_HOUR_MEDIAN, UNCHANGED, USUAL, USUAL_MINIMUM
 
 AGGREGATES: dict[str, Aggregate] = {
-    aggregate.name: aggregate for aggregate in (MEAN, MEDIAN, MINIMUM, MAXIMUM, RANGE, SUM, COUNT, LAST, CHANGE, RATE)
+    aggregate.name: aggregate
+    for aggregate in (MEAN, MEDIAN, MINIMUM, MAXIMUM, RANGE, SUM, COUNT, LAST, CHANGE, RATE, *USUAL)
 }
 
-__all__ = ["AGGREGATES", "Aggregate", "Need", "Parts"]
+__all__ = ["AGGREGATES", "SAME_HOUR_MEDIAN", "UNCHANGED", "USUAL_MINIMUM", "Aggregate", "Form", "Need", "Parts"]

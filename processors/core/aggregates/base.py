@@ -25,6 +25,16 @@ class Need(StrEnum):
     NEWEST = "newest"
 
 
+class Form(StrEnum):
+    """What follows the field in a call."""
+
+    WINDOW = "window"
+    HOURS_TOO = "window or hours"
+    DAYS = "days"
+    HOURS_AND_DAYS = "hours, days"
+    NOTHING = ""
+
+
 @dataclass(slots=True)
 class Parts:
     """The window's state at each row; a part that no aggregate has asked for raises `AttributeError` when read."""
@@ -47,7 +57,7 @@ class Aggregate:
     """A function of a field and a window: `name(field, window)`.
 
     `value` gives a float a row, NaN where the window says nothing. `unit` tells how the result's unit follows from
-    the field's: the same, a number (`1`), or the field's a second.
+    the field's: the same, a number (`1`), or the field's a second. A function without needs keeps a state of its own.
     """
 
     name: str
@@ -55,3 +65,4 @@ class Aggregate:
     needs: tuple[Need, ...]
     value: Callable[[Parts, Scale], Floats]
     unit: str = "the field's"
+    form: Form = Form.WINDOW

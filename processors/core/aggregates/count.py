@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.arrays import Floats
 from processors.core.scale import Scale
 
@@ -12,5 +12,10 @@ def _value(parts: Parts, scale: Scale) -> Floats:
 
 
 COUNT = Aggregate(
-    "count", "Number of readings in the window that have the field; 0 if none has.", (Need.TOTALS,), _value, "1"
+    "count",
+    "Number of readings in the window that have the field; 0 if none has.",
+    (Need.TOTALS,),
+    _value,
+    "1",
+    form=Form.HOURS_TOO,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.arrays import Floats
 from processors.core.scale import Scale
 
@@ -12,5 +12,9 @@ def _value(parts: Parts, scale: Scale) -> Floats:
 
 
 MEAN = Aggregate(
-    "mean", "Mean of the readings in the window: their exact sum over their number.", (Need.TOTALS,), _value
+    "mean",
+    "Mean of the readings in the window: their exact sum over their number.",
+    (Need.TOTALS,),
+    _value,
+    form=Form.HOURS_TOO,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.arrays import Floats
 from processors.core.scale import Scale
 
@@ -13,4 +13,4 @@ def _value(parts: Parts, scale: Scale) -> Floats:
     return np.where(parts.minimum.present, scale.units(parts.minimum.steps), np.nan)
 
 
-MINIMUM = Aggregate("min", "Smallest reading in the window.", (Need.MINIMUM,), _value)
+MINIMUM = Aggregate("min", "Smallest reading in the window.", (Need.MINIMUM,), _value, form=Form.HOURS_TOO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.arrays import Floats
 from processors.core.scale import Scale
 
@@ -13,4 +13,6 @@ def _value(parts: Parts, scale: Scale) -> Floats:
     return np.where(parts.maximum.present, scale.units(parts.maximum.steps - parts.minimum.steps), np.nan)
 
 
-RANGE = Aggregate("range", "Largest less smallest reading in the window.", (Need.MINIMUM, Need.MAXIMUM), _value)
+RANGE = Aggregate(
+    "range", "Largest less smallest reading in the window.", (Need.MINIMUM, Need.MAXIMUM), _value, form=Form.HOURS_TOO
+)

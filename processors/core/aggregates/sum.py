@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from processors.core.aggregates.base import Aggregate, Need, Parts
+from processors.core.aggregates.base import Aggregate, Form, Need, Parts
 from processors.core.arrays import Floats
 from processors.core.scale import Scale
 
@@ -13,4 +13,4 @@ def _value(parts: Parts, scale: Scale) -> Floats:
     return np.where(parts.totals.count == 0, np.nan, scale.units(parts.totals.sum))
 
 
-SUM = Aggregate("sum", "Exact sum of the readings in the window.", (Need.TOTALS,), _value)
+SUM = Aggregate("sum", "Exact sum of the readings in the window.", (Need.TOTALS,), _value, form=Form.HOURS_TOO)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from processors.core.aggregates import AGGREGATES
+from processors.core.aggregates import AGGREGATES, Aggregate, Form
 from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text, periods
 from processors.core.expression import nodes
 from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.functions import HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
 from processors.core.expression.nodes import Node, Span
+from processors.core.local_time import DAY_MS, parse_hours
 from processors.core.windows.series import WindowKey
 from schemas.kinds import Kind
 
 SHORTEST_WINDOW_MS = 1000
 LONGEST_WINDOW_MS = 30 * UNITS_MS["d"]
+MOST_DAYS = {Form.DAYS: 14, Form.HOURS_AND_DAYS: 30}
 
 
 @dataclass(slots=True)
@@ -163,30 +165,64 @@ class _Checker:
             self._may_miss -= may_miss
 
     def _window(self, node: nodes.Call) -> None:
-        form = f"{node.function}(field, window), such as {node.function}({self._kind.field_names[0]}, 10m)"
+        first = self._kind.field_names[0]
+        forms = {
+            Form.WINDOW: f"(field, window), such as {node.function}({first}, 10m)",
+            Form.HOURS_TOO: f"(field, window), such as {node.function}({first}, 10m) or "
+            f'{node.function}({first}, hours("02:00-04:00"))',
+            Form.DAYS: f"(field, days), such as {node.function}({first}, 7d)",
+            Form.HOURS_AND_DAYS: f'(field, hours, days), such as {node.function}({first}, hours("02:00-04:00"), 14d)',
+            Form.NOTHING: f"(field), such as {node.function}({first})",
+        }
+        wanted = AGGREGATES[node.function].form
+        form = node.function + forms[wanted]
         if not self._readings:
             raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
-        if len(node.arguments) != 2:
+        if len(node.arguments) != {Form.NOTHING: 1, Form.HOURS_AND_DAYS: 3}.get(wanted, 2):
             raise self._error(f"`{node.function}` is written {form}", node.span)
-        series, window = node.arguments
+        series, *rest = node.arguments
         if not isinstance(series, nodes.Name):
             raise self._error(f"`{node.function}` takes a field of {self._kind.name} first: {form}", series.span)
         self._field(series)
+        length, hours = 0, ""
+        if wanted is Form.HOURS_AND_DAYS or (wanted is Form.HOURS_TOO and isinstance(rest[0], nodes.Call)):
+            hours = self._hours(rest.pop(0), form)
+        if rest:
+            length = self._window_length(rest[0], form, AGGREGATES[node.function])
+        self.needs.windows.add(WindowKey(node.function, series.name, length, hours))
+
+    def _hours(self, node: Node, form: str) -> str:
+        match node:
+            case nodes.Call(function="hours", arguments=(nodes.Text(text=text),)):
+                try:
+                    parse_hours(text)
+                except ValueError as error:
+                    raise self._error(str(error), node.span) from None
+                return text
+        if isinstance(node, nodes.Call) and node.function in NOT_YET:
+            self._call(node)
+        raise self._error(f'hours are written hours("02:00-04:00"): {form}', node.span)
+
+    def _window_length(self, window: Node, form: str, aggregate: Aggregate) -> int:
         if not isinstance(window, nodes.Duration):
             if isinstance(window, nodes.Call) and window.function in NOT_YET:
                 self._call(window)
-            raise self._error(f"`{node.function}` takes a length of time second: {form}", window.span)
+            raise self._error(f"`{aggregate.name}` takes a length of time here: {form}", window.span)
         try:
             length = duration_ms(window.text)
         except ValueError:
             message = f"`{window.text}` cannot be the length of a window; allowed: {ALLOWED}"
             raise self._error(message, window.span) from None
-        if not SHORTEST_WINDOW_MS <= length <= LONGEST_WINDOW_MS:
+        if aggregate.form in (Form.DAYS, Form.HOURS_AND_DAYS):
+            most = MOST_DAYS[aggregate.form]
+            if length % DAY_MS or not 1 <= length // DAY_MS <= most:
+                raise self._error(f"the baseline is {duration_text(length)}; allowed: 1d to {most}d", window.span)
+        elif not SHORTEST_WINDOW_MS <= length <= LONGEST_WINDOW_MS:
             raise self._error(
                 f"the window is {duration_text(length)}; allowed: 1s to 30d",
                 window.span,
             )
-        self.needs.windows.add(WindowKey(node.function, series.name, length))
+        return length
 
 
 def _functions() -> list[str]:

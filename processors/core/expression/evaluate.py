@@ -135,9 +135,15 @@ def _call(node: nodes.Call) -> NumberFunction:
 
 def window_key(node: nodes.Call) -> WindowKey:
     """What window a checked call of an aggregate names."""
-    match node.arguments:
-        case (nodes.Name(name=name), nodes.Duration(text=length)):
-            return WindowKey(node.function, name, duration_ms(length))
+    length, hours = 0, ""
+    for argument in node.arguments[1:]:
+        match argument:
+            case nodes.Duration(text=text):
+                length = duration_ms(text)
+            case nodes.Call(arguments=(nodes.Text(text=text),)):
+                hours = text
+    if isinstance(node.arguments[0], nodes.Name):
+        return WindowKey(node.function, node.arguments[0].name, length, hours)
     raise TypeError(f"`{node.function}` has not been checked")
 
 

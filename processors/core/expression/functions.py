@@ -36,6 +36,4 @@ NOT_YET = {
     "quantile": "quantiles",
     "share": "the share of a zone's sensors",
     "forecast": "forecasts",
-    "same_hour_median": "same-hour baselines",
-    "hours": "hours of the day",
 }

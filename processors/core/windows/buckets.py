@@ -50,11 +50,12 @@ class Strokes:
 class Clock:
     """Bucket numbers for windows of one length."""
 
-    def __init__(self, columns: Columns, length_ms: int) -> None:
+    def __init__(self, columns: Columns, length_ms: int, name: str = "") -> None:
         self.length_ms = length_ms
+        self.name = name or str(length_ms)
         self.widest = 1  # most buckets that any slot has had
         self._columns = columns
-        self._name = f"buckets/{length_ms}"
+        self._name = f"buckets/{self.name}"
         columns.add(self._name, np.int64, 1)
 
     def counts(self) -> Ints:

@@ -25,7 +25,7 @@ class Minima:
         self._columns = columns
         self._clock = clock
         self._sign = sign
-        self.name = f"{'minimum' if sign > 0 else 'maximum'}/{field}/{clock.length_ms}"
+        self.name = f"{'minimum' if sign > 0 else 'maximum'}/{field}/{clock.name}"
         columns.add(self.name, np.int64, NOTHING, 1)
 
     def resize(self) -> None:

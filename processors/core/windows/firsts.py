@@ -31,8 +31,8 @@ class Firsts:
     def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
         self._columns = columns
         self._clock = clock
-        self.times = f"first_time/{field}/{clock.length_ms}"
-        self.steps = f"first_value/{field}/{clock.length_ms}"
+        self.times = f"first_time/{field}/{clock.name}"
+        self.steps = f"first_value/{field}/{clock.name}"
         columns.add(self.times, np.int64, FAR_FUTURE, 2)
         columns.add(self.steps, np.int64, 0, 2)
 

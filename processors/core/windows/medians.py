@@ -26,7 +26,7 @@ class BucketMeans:
         self._columns = columns
         self._clock = clock
         self._totals = totals
-        self.name = f"bucket_mean/{field}/{clock.length_ms}"
+        self.name = f"bucket_mean/{field}/{clock.name}"
         columns.add(self.name, np.float64, np.nan, 1)
 
     def resize(self) -> None:

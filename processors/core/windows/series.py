@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from processors.core.aggregates import AGGREGATES, Need, Parts
+import numpy as np
+
+from processors.core.aggregates import AGGREGATES, SAME_HOUR_MEDIAN, UNCHANGED, USUAL_MINIMUM, Need, Parts
 from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
+from processors.core.durations import duration_text
+from processors.core.local_time import DAY_MS
 from processors.core.scale import Scale
 from processors.core.stretch import Stretch
+from processors.core.windows.baselines import Baseline, HourClock
 from processors.core.windows.buckets import Clock, Strokes
 from processors.core.windows.extrema import Minima, extrema
 from processors.core.windows.firsts import Firsts
+from processors.core.windows.hours import Night, NightClock
 from processors.core.windows.latest import Latest, Newest
 from processors.core.windows.medians import BucketMeans
 from processors.core.windows.totals import Totals
+from processors.core.windows.unchanged import Unchanged
+
+Window: TypeAlias = tuple[str, int, str]
+"""Field, length in ms (0 of hours), hours (empty of a length)."""
 
 
 class WindowKey(NamedTuple):
-    """A window function as rules name it: `aggregate(field, length)`."""
+    """A window function as rules name it: `aggregate(field, length)`.
+
+    With `hours`, the window is these hours of every day (and `length_ms` 0, or how many days are looked back).
+    """
 
     aggregate: str
     field: str
     length_ms: int
+    hours: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.field]
+        if self.hours:
+            parts.append(f'hours("{self.hours}")')
+        if self.length_ms:
+            parts.append(duration_text(self.length_ms))
+        return f"{self.aggregate}({', '.join(parts)})"
+
+    @property
+    def days(self) -> int:
+        """Days that a baseline looks back."""
+        return self.length_ms // DAY_MS
 
 
 class Steps(NamedTuple):
@@ -36,44 +63,74 @@ class Steps(NamedTuple):
 class WindowValues:
     """Values of the windows at each row; each is worked out when it is first asked for."""
 
-    def __init__(self, parts: Mapping[tuple[str, int], Parts], scales: Mapping[str, Scale]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[Window, Parts],
+        values: dict[WindowKey, Floats],
+        nights: Mapping[str, Night],
+        scales: Mapping[str, Scale],
+    ) -> None:
         self._parts = parts
         self._scales = scales
-        self._values: dict[WindowKey, Floats] = {}
+        self._values = values
+        self.nights = nights
 
     def __getitem__(self, key: WindowKey) -> Floats:
         value = self._values.get(key)
         if value is None:
-            parts = self._parts[key.field, key.length_ms]
-            value = self._values[key] = AGGREGATES[key.aggregate].value(parts, self._scales[key.field])
+            parts = self._parts[key.field, key.length_ms, key.hours]
+            value = AGGREGATES[key.aggregate].value(parts, self._scales[key.field])
+            if key.hours:
+                value = np.where(self.nights[key.hours].complete, value, np.nan)
+            self._values[key] = value
         return value
 
 
 class Windows:
     """The windows that `keys` ask for, over `columns`; windows of the same field and length share their state."""
 
-    def __init__(self, columns: Columns, keys: Iterable[WindowKey], scales: Mapping[str, Scale]) -> None:
+    def __init__(
+        self, columns: Columns, keys: Iterable[WindowKey], scales: Mapping[str, Scale], timezone: str = "UTC"
+    ) -> None:
         self._scales = scales
-        needs: dict[tuple[str, int], set[Need]] = {}
+        keys = sorted(set(keys))
+        needs: dict[Window, set[Need]] = {}
         for key in keys:
-            needs.setdefault((key.field, key.length_ms), set()).update(AGGREGATES[key.aggregate].needs)
-        self.fields = sorted({field for field, _ in needs})
-        self._clocks = {length: Clock(columns, length) for length in sorted({length for _, length in needs})}
+            if AGGREGATES[key.aggregate].needs:
+                window = (key.field, key.length_ms, key.hours)
+                needs.setdefault(window, set()).update(AGGREGATES[key.aggregate].needs)
+        self.fields = sorted({key.field for key in keys})
+        hours = sorted({key.hours for key in keys if key.hours})
+        self._nights = {text: NightClock(columns, text, timezone) for text in hours}
+        lengths = sorted({length for _, length, text in needs if not text})
+        self._clocks: dict[str, Clock] = {str(length): Clock(columns, length) for length in lengths}
+        self._clocks |= {clock.name: clock for clock in self._nights.values()}
         self._latest = {
             field: Latest(columns, field)
             for field in self.fields
-            if any(Need.NEWEST in n for (f, _), n in needs.items() if f == field)
+            if any(Need.NEWEST in n for (f, _, _), n in needs.items() if f == field)
         }
         self._series = [
-            _Series(columns, self._clocks[length], field, self._latest.get(field), needs[field, length])
-            for field, length in sorted(needs)
+            _Series(columns, self._clocks[_clock_name(window)], window, self._latest.get(window[0]), needs[window])
+            for window in sorted(needs)
         ]
+        self._unchanged = {key: Unchanged(columns, key.field) for key in keys if key.aggregate == UNCHANGED}
+        self._baselines: dict[WindowKey, tuple[Clock, Baseline]] = {}
+        for key in keys:
+            if key.aggregate == SAME_HOUR_MEDIAN:
+                if "hour" not in self._clocks:
+                    self._clocks["hour"] = HourClock(columns, timezone)
+                clock = self._clocks["hour"]
+                self._baselines[key] = clock, Baseline(columns, clock, key.field, key.days, 24, lowest=False)
+            elif key.aggregate == USUAL_MINIMUM:
+                clock = self._nights[key.hours]
+                self._baselines[key] = clock, Baseline(columns, clock, key.field, key.days, 1, lowest=True)
 
     def set_periods(self, slots: Slots, periods_ms: Ints) -> None:
         """Cut the windows of these slots by their sensors' periods; windows that are cut anew start empty."""
-        changed = {length: clock.set_periods(slots, periods_ms) for length, clock in self._clocks.items()}
+        changed = {name: clock.set_periods(slots, periods_ms) for name, clock in self._clocks.items()}
         for series in self._series:
-            series.reset(changed[series.clock.length_ms])
+            series.reset(changed[series.clock.name])
 
     def derive(self, newest: Ints, kept: Collection[str]) -> None:
         """Fill what is not among the columns that were `kept` and follows from them; `newest` time of every slot."""
@@ -82,14 +139,22 @@ class Windows:
 
     def advance(self, stretch: Stretch, steps: Mapping[str, Steps]) -> WindowValues:
         """Take a stretch in; the values at each of its rows."""
-        strokes = {length: clock.strokes(stretch) for length, clock in self._clocks.items()}
+        strokes = {name: clock.strokes(stretch) for name, clock in self._clocks.items()}
         newest = {field: latest.advance(stretch, *steps[field]) for field, latest in self._latest.items()}
         parts = {}
         for series in self._series:
             parts[series.key] = series.advance(
-                stretch, strokes[series.clock.length_ms], steps[series.field], newest.get(series.field)
-            )
-        return WindowValues(parts, self._scales)
+                stretch, strokes[series.clock.name], _inside(series.clock, stretch.times, steps[series.field]),
+                newest.get(series.field),
+            )  # fmt: skip
+        values = {key: one.advance(stretch, *steps[key.field]) for key, one in self._unchanged.items()}
+        for key, (clock, baseline) in self._baselines.items():
+            found = baseline.advance(stretch, strokes[clock.name], *steps[key.field])
+            values[key] = self._scales[key.field].units(found)
+        return WindowValues(parts, values, self._nights_at(stretch.slots, stretch.times), self._scales)
+
+    def _nights_at(self, slots: Slots, newest: Ints) -> dict[str, Night]:
+        return {text: clock.night(slots, newest) for text, clock in self._nights.items()}
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Mapping[str, Steps]) -> WindowValues:
         """Take in one reading a slot, none newer than its slot's `newest`; the values at each slot's newest time."""
@@ -97,18 +162,35 @@ class Windows:
             latest.insert(slots, times, *steps[field])
         parts = {}
         for series in self._series:
-            series.insert(slots, newest, times, steps[series.field])
+            series.insert(slots, newest, times, _inside(series.clock, times, steps[series.field]))
             parts[series.key] = series.at(slots, newest)
-        return WindowValues(parts, self._scales)
+        values = {key: one.at(slots, newest) for key, one in self._unchanged.items()}
+        for key, (_, baseline) in self._baselines.items():
+            baseline.insert(slots, newest, times, *steps[key.field])
+            values[key] = self._scales[key.field].units(baseline.at(slots))
+        return WindowValues(parts, values, self._nights_at(slots, newest), self._scales)
+
+
+def _clock_name(window: Window) -> str:
+    _, length, hours = window
+    return f"hours {hours}" if hours else str(length)
+
+
+def _inside(clock: Clock, times: Ints, steps: Steps) -> Steps:
+    """Without the readings that are outside the hours of the clock."""
+    if not isinstance(clock, NightClock):
+        return steps
+    present = steps.present & clock.inside(times)
+    return Steps(np.where(present, steps.steps, 0), present)
 
 
 class _Series:
     """State of one field's windows of one length."""
 
-    def __init__(self, columns: Columns, clock: Clock, field: str, latest: Latest | None, needs: set[Need]) -> None:
+    def __init__(self, columns: Columns, clock: Clock, window: Window, latest: Latest | None, needs: set[Need]) -> None:
         self.clock = clock
-        self.field = field
-        self.key = (field, clock.length_ms)
+        self.key = window
+        self.field = field = window[0]
         self._latest = latest if Need.NEWEST in needs else None
         totals = needs & {Need.TOTALS, Need.MEDIAN}
         self._totals = Totals(columns, clock, field) if totals else None

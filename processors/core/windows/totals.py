@@ -36,8 +36,8 @@ class Totals:
     def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
         self._columns = columns
         self._clock = clock
-        self.sums = f"sum/{field}/{clock.length_ms}"
-        self.counts = f"count/{field}/{clock.length_ms}"
+        self.sums = f"sum/{field}/{clock.name}"
+        self.counts = f"count/{field}/{clock.name}"
         columns.add(self.sums, np.int64, 0, 2)
         columns.add(self.counts, np.int32, 0, 2)
 

@@ -78,4 +78,4 @@ def test_show() -> None:
     assert json.loads(run("show", "flood.*", "--format", "json").stdout)[0]["rule"] == "flood.underpass.depth"
     missing = run("show", "nothing.*")
     assert missing.exit_code == 1
-    assert "no rule matches 'nothing.*'; rules: bridge.strain.share" in missing.stderr
+    assert "no rule matches 'nothing.*'; rules: any.no-data" in missing.stderr

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from datetime import time as clock
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from processors.core.arrival import remembered_times
 from processors.core.definition import RuleDefinition
@@ -14,6 +19,7 @@ from processors.core.durations import duration_ms
 from processors.core.expression import nodes
 from processors.core.expression import parse as parser
 from processors.core.levels import Track, step
+from processors.core.local_time import parse_hours
 from processors.core.rule import Rule
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
@@ -22,11 +28,12 @@ from schemas.registry import Sensor, Snapshot
 
 NAN = math.nan
 parse = lru_cache(parser.parse)
-Reading = tuple[int, dict[str, float]]
+Reading = tuple[int, dict[str, float], int, bool]
+"""Time, values, newest time when it had come, and whether it was the newest."""
 
 
-State = tuple[int, str, str]
-"""What a window keeps: its length (0 for all), field, and which of PARTS."""
+State = tuple[int | str, str, str]
+"""What a window keeps: its length (0 for all) or hours, field, and which of PARTS."""
 
 PARTS = {
     "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "min": ["min"], "max": ["max"],
@@ -45,6 +52,7 @@ class SensorState:
     kept_from: dict[State, int] = field(default_factory=dict)  # by window state: readings before were forgotten
     buckets: dict[int, int] = field(default_factory=dict)  # by window: its n
     heard: int = 0
+    nights: dict[str, dict[int, int]] = field(default_factory=dict)  # by rule: height of each night
     silences: dict[str, tuple[int, int]] = field(default_factory=dict)  # by rule: level and onset
     tracks: dict[str, Track] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
@@ -53,8 +61,11 @@ class SensorState:
 class Reference:
     """Judges readings by the definitions' YAML models, without any array."""
 
-    def __init__(self, kind: Kind, rules: list[tuple[Rule, RuleDefinition]], snapshot: Snapshot) -> None:
+    def __init__(
+        self, kind: Kind, rules: list[tuple[Rule, RuleDefinition]], snapshot: Snapshot, timezone: str = "UTC"
+    ) -> None:
         self.kind = kind
+        self.zone = ZoneInfo(timezone)
         self.rules = rules
         self.log_time = 0
         self.snapshot = snapshot
@@ -62,10 +73,15 @@ class Reference:
         self.counts: Counter[str] = Counter()
 
     def _kept(self) -> set[State]:
-        keys = {key for rule, _ in self.rules for key in rule.needs.windows}
-        return {
-            (0 if part == "newest" else key.length_ms, key.field, part) for key in keys for part in PARTS[key.aggregate]
-        }
+        kept: set[State] = set()
+        for key in {key for rule, _ in self.rules for key in rule.needs.windows}:
+            if key.aggregate in PARTS:
+                for part in PARTS[key.aggregate]:
+                    length = 0 if part == "newest" else key.length_ms or f"hours {key.hours}"
+                    kept.add((length, key.field, part))
+            else:
+                kept.add((f"{key.days} {key.hours}", key.field, key.aggregate))
+        return kept
 
     def set_registry(self, snapshot: Snapshot, log_time: int) -> list[tuple[Any, ...]]:
         result = self.tick(log_time)
@@ -96,7 +112,7 @@ class Reference:
                 successor = now.get(rule.id)
                 goes_on = (
                     successor is not None
-                    and (successor[1].kind, successor[1].value) == (definition.kind, definition.value)
+                    and value_of(successor[1]) == value_of(definition)
                     and self._applies(*successor, self._sensor(sensor_id))
                 )
                 track = state.tracks.get(rule.id)
@@ -111,7 +127,11 @@ class Reference:
                         ended.append(
                             (0, rule.id, sensor_id, mode, "cleared", 0, level, onset, at, state.sequences[rule.id], "nan")
                         )  # fmt: skip
-                elif track and successor and levels_of(successor[1]) != levels_of(definition):
+                if successor and not (
+                    levels_of(successor[1]) == levels_of(definition) and value_of(successor[1]) == value_of(definition)
+                ):
+                    state.nights.pop(rule.id, None)
+                if goes_on and track and successor and levels_of(successor[1]) != levels_of(definition):
                     state.tracks[rule.id] = Track(level, onset)
         return sorted(ended, key=lambda said: (said[2], said[3], said[1]))
 
@@ -127,7 +147,7 @@ class Reference:
         for (run, sensor_id), state in sorted(self.states.items(), key=lambda item: item[0][1]):
             sensor = self._sensor(sensor_id)
             for rule, definition in sorted(self.rules, key=lambda pair: pair[0].id):
-                if definition.no_data is None or run or not self._applies(rule, definition, sensor):
+                if sensor is None or definition.no_data is None or run or not self._applies(rule, definition, sensor):
                     continue
                 silent = (at - state.heard) / 1000
                 evaluation = Evaluation(self, sensor, state, {})
@@ -172,10 +192,15 @@ class Reference:
     def _cut(self, state: SensorState, sensor: Sensor | None) -> None:
         period = float(sensor.attributes.get("period_s", self.kind.period_s)) if sensor else self.kind.period_s
         kept = self._kept()
-        buckets = {length: max(1, min(60, length // max(1, round(period * 1000)))) for length, _, _ in kept if length}
+        buckets = {
+            length: max(1, min(60, length // max(1, round(period * 1000))))
+            for length, _, _ in kept
+            if isinstance(length, int) and length
+        }
         state.kept_from = {
             key: state.kept_from[key]
-            if key in state.kept_from and (not key[0] or state.buckets.get(key[0]) == buckets[key[0]])
+            if key in state.kept_from
+            and (not isinstance(key[0], int) or not key[0] or state.buckets.get(key[0]) == buckets[key[0]])
             else len(state.readings)
             for key in kept
         }
@@ -230,8 +255,9 @@ class Reference:
         if len(state.recent) > remembered_times(self.kind):
             lost = state.recent.popleft()
             state.forgotten = lost if state.forgotten is None else max(state.forgotten, lost)
+        newer = state.newest is None or time > state.newest
         state.newest = time if state.newest is None else max(state.newest, time)
-        state.readings.append((time, values))
+        state.readings.append((time, values, state.newest, newer))
 
     def _not_judged(self, why: str) -> list[tuple[Any, ...]]:
         self.counts[why] += 1
@@ -244,6 +270,8 @@ class Reference:
         if not self._applies(rule, definition, sensor):
             return None
         value = at.number(parse(definition.value)) if definition.value is not None else NAN
+        if definition.stuck and definition.value is not None:
+            value = at.unchanged(definition.value)
         known = definition.value is None or not math.isnan(value)
         height = 0
         for word in definition.levels():
@@ -252,6 +280,8 @@ class Reference:
                 given = getattr(definition, comparison) or {}
                 if word in given:
                     ways.append(compare(comparison, value, at.number(parse(given[word]))))
+            if definition.stuck and word in definition.stuck:
+                ways.append(value >= at.number(parse(definition.stuck[word])))
             if definition.outside and word in definition.outside:
                 low, high = definition.outside[word]
                 ways.append(value < at.number(parse(low)) or value > at.number(parse(high)))
@@ -266,9 +296,17 @@ class Reference:
                 holds &= truth is True
             if holds:
                 height = level_of(word).value
+        if rule.nights:
+            known &= at.night_is_complete(rule.nights.hours)
         if not known:
             self.counts[f"without value {rule.id}"] += 1
             return None
+        if rule.nights:
+            night = at.night(rule.nights.hours, state.newest or 0)
+            heights = state.nights.setdefault(rule.id, {})
+            heights[night] = height
+            last = sorted(heights.get(night - back, 0) for back in range(rule.nights.of))
+            height = last[-rule.nights.at_least]
         track = state.tracks.setdefault(rule.id, Track())
         assert state.newest is not None
         transition = step(track, rule.ladder, state.newest, height, self._is_clear(definition, at, value))
@@ -295,11 +333,15 @@ class Reference:
         return clear
 
 
+def value_of(definition: RuleDefinition) -> tuple[Any, ...]:
+    return definition.kind, definition.value, definition.stuck
+
+
 def levels_of(definition: RuleDefinition) -> tuple[Any, ...]:
     given = definition
     return (
         given.above, given.below, given.above_or_equal, given.below_or_equal, given.outside, given.when, given.and_,
-        given.for_, given.clear,
+        given.for_, given.clear, given.nights,
     )  # fmt: skip
 
 
@@ -325,6 +367,7 @@ class Evaluation:
 
     def __init__(self, reference: Reference, sensor: Sensor, state: SensorState, values: dict[str, float]) -> None:
         self._kind = reference.kind
+        self._zone = reference.zone
         self._sensor = sensor
         self._state = state
         self._values = values
@@ -364,8 +407,22 @@ class Evaluation:
             case nodes.Call(function="if"):
                 truth = self.condition(node.arguments[0])
                 return NAN if truth is None else self.number(node.arguments[1 if truth else 2])
+            case nodes.Call(
+                function="same_hour_median", arguments=(nodes.Name(name=name), nodes.Duration(text=length))
+            ):
+                return self.baseline(node.function, name, duration_ms(length) // 86_400_000, "")
+            case nodes.Call(
+                arguments=(
+                    nodes.Name(name=name), nodes.Call(arguments=(nodes.Text(text=hours),)), nodes.Duration(text=length)
+                )
+            ):  # fmt: skip
+                return self.baseline(node.function, name, duration_ms(length) // 86_400_000, hours)
             case nodes.Call(arguments=(nodes.Name(name=name), nodes.Duration(text=length))):
                 return self.window(node.function, name, duration_ms(length))
+            case nodes.Call(arguments=(nodes.Name(name=name), nodes.Call(arguments=(nodes.Text(text=hours),)))):
+                return self.in_hours(node.function, name, hours)
+            case nodes.Call(function="unchanged", arguments=(nodes.Name(name=name),)):
+                return self.unchanged(name)
         raise TypeError(node)
 
     def condition(self, node: nodes.Node) -> bool | None:
@@ -389,6 +446,90 @@ class Evaluation:
                 return not math.isnan(self.attribute(name))
         raise TypeError(node)
 
+    def _steps(self, name: str, kept: State) -> list[tuple[Reading, int]]:
+        per_unit = float(round(1 / self._kind.field(name).resolution))
+        first = self._state.kept_from.get(kept, len(self._state.readings))
+        chosen = [r for r in self._state.readings[first:] if not math.isnan(r[1][name])]
+        return [(r, round(r[1][name] * per_unit)) for r in chosen]
+
+    def _instant(self, night: int, minute: int) -> int:
+        day = date(1970, 1, 1) + timedelta(days=night + minute // 1440)
+        local = datetime.combine(day, clock(minute % 1440 // 60, minute % 60), self._zone)
+        return round(local.timestamp() * 1000)
+
+    def night(self, hours: str, at: int) -> int:
+        start, _ = parse_hours(hours)
+        night = at // 86_400_000 + 2
+        while self._instant(night, start) > at:
+            night -= 1
+        return night
+
+    def _inside(self, hours: str, at: int) -> bool:
+        return at < self._instant(self.night(hours, at), parse_hours(hours)[1])
+
+    def night_is_complete(self, hours: str) -> bool:
+        newest = self._state.newest or 0
+        period = round(1000 * float(self._sensor.attributes.get("period_s", self._kind.period_s)))
+        return newest + period >= self._instant(self.night(hours, newest), parse_hours(hours)[1])
+
+    def in_hours(self, function: str, name: str, hours: str) -> float:
+        if not self.night_is_complete(hours):
+            return NAN
+        per_unit = float(round(1 / self._kind.field(name).resolution))
+        now = self.night(hours, self._state.newest or 0)
+
+        def inside(part: str) -> list[int]:
+            found = self._steps(name, (f"hours {hours}", name, part))
+            return [s for r, s in found if self.night(hours, r[0]) == now and self._inside(hours, r[0])]
+
+        if function == "count":
+            return float(len(inside("totals")))
+        lists = [inside(part) for part in PARTS[function]]
+        if not all(lists):
+            return NAN
+        steps = lists[0]
+        return {
+            "min": min(steps) / per_unit,
+            "max": max(lists[-1]) / per_unit,
+            "range": (max(lists[-1]) - min(steps)) / per_unit,
+            "sum": sum(steps) / per_unit,
+            "mean": float(sum(steps)) / (float(len(steps)) * per_unit),
+        }[function]
+
+    def baseline(self, function: str, name: str, days: int, hours: str) -> float:
+        per_unit = float(round(1 / self._kind.field(name).resolution))
+
+        def unit(at: int) -> int:
+            return self.night(hours, at) if hours else (at + self._standard_offset()) // 3_600_000
+
+        units: dict[int, list[int]] = {}
+        for reading, value in self._steps(name, (f"{days} {hours}", name, function)):
+            if unit(reading[0]) == unit(reading[2]) and (not hours or self._inside(hours, reading[0])):
+                units.setdefault(unit(reading[0]), []).append(value)
+        now = unit(self._state.newest or 0)
+        known = []
+        for back in range(1, days + 1):
+            steps = units.get(now - back * (1 if hours else 24))
+            if steps:
+                known.append(float(np.float32(min(steps) if hours else sum(steps) / len(steps))))
+        if 2 * len(known) < days:
+            return NAN
+        known.sort()
+        middle = len(known) // 2
+        return (known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2) / per_unit
+
+    def _standard_offset(self) -> int:
+        offsets = [datetime(2020, month, 1, tzinfo=self._zone).utcoffset() for month in (1, 7)]
+        return min(round(offset.total_seconds() * 1000) for offset in offsets if offset is not None)
+
+    def unchanged(self, name: str) -> float:
+        since = None
+        last = None
+        for (time, _, _, newer), value in self._steps(name, ("0 ", name, "unchanged")):
+            if newer:
+                since, last = (since if value == last else time), value
+        return NAN if since is None else ((self._state.newest or 0) - since) / 1000
+
     def window(self, function: str, name: str, length: int) -> float:
         """Everything from the raw readings; sums in whole steps of the resolution (which is 1/whole here)."""
         state = self._state
@@ -401,7 +542,7 @@ class Evaluation:
             buckets: dict[int, list[tuple[int, int]]] = {}
             # the newest value is kept beside the windows and outlives their being cut anew
             first = state.kept_from.get((0 if part == "newest" else length, name, part), len(state.readings))
-            for time, values in state.readings[first:]:
+            for time, values, _, _ in state.readings[first:]:
                 if not math.isnan(values[name]):
                     buckets.setdefault(time * count // length, []).append((time, round(values[name] * per_unit)))
             return buckets

@@ -40,6 +40,12 @@ RULES = compiled("""
 - {id: t.choice, value: "or_else(last(b, 20s), greatest(a, -1)) / least(mean(a, 20s), 3)", above: {blue: 1, red: 2},
    clear: {when: "not (a > 3 and b > 1)"}}
 - {id: t.silent, kind: "*", no_data: {blue: "max(3 periods, 20s)", red: 50s}}
+- {id: t.stuck, value: a, stuck: {blue: "max(3 periods, 15s)", yellow: 60s}, and: {blue: a > 1}, clear: {for: 20s}}
+- {id: t.night, value: 'min(a, hours("03:40-03:52"))', above: {blue: 0, yellow: 3}, nights: {at_least: 2, of: 3}}
+- {id: t.nights, when: {blue: 'range(a, hours("23:50-03:48")) + mean(a, hours("23:50-03:48")) > 3'},
+   nights: {at_least: 1, of: 2}, clear: {when: 'count(b, hours("23:50-03:48")) > 1'}}
+- {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-1, 1], red: [-3, 3]}}
+- {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 2d)', above: {blue: 0.5, yellow: 3}}
 """)
 
 # after the switch: other thresholds, another value, another `for`, a rule less, new windows beside old ones
@@ -53,6 +59,12 @@ LATER = compiled("""
 - {id: t.sums, when: {blue: "median(b, 2m) > 3", yellow: "sum(b, 1m) > 6 or last(b, 30s) > 4"}}
 - {id: t.attributes, where: {profile: [y, z]}, value: "a - attr.zero - if(has(attr.k), attr.k * last(b, 2m), 0)",
    above: {blue: attr.limit - 1, yellow: attr.limit}, clear: {below: attr.zero + 1}}
+- {id: t.stuck, value: a, stuck: {blue: "max(2 periods, 15s)", yellow: 40s}, clear: {for: 20s}}
+- {id: t.night, value: 'min(a, hours("03:40-03:52"))', above: {blue: 1, yellow: 2}, nights: {at_least: 1, of: 2}}
+- {id: t.nights, when: {blue: 'range(a, hours("23:50-03:48")) + mean(a, hours("23:50-03:48")) > 3'},
+   nights: {at_least: 1, of: 2}}
+- {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-0.5, 0.5]}}
+- {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 1d)', above: {blue: 0.5, yellow: 3}}
 - {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
 """)
 
@@ -71,7 +83,7 @@ burst = st.tuples(
     st.one_of(
         st.sampled_from([1000, 10_000, 10_000, 200, 3000, 0, -1000, -7000, -25_000]),
         st.integers(-40_000, 40_000),
-        st.sampled_from([90_000, 700_000, 86_400_000, -200_000]),
+        st.sampled_from([90_000, 700_000, 3_600_000, 82_800_000, 86_300_000, 86_400_000, -200_000]),
     ),
     st.integers(1, 14),
     st.integers(-30, 80).map(lambda v: v / 10),
@@ -109,7 +121,7 @@ def at_start(start: int, said: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def set_of(pairs: list[tuple[Rule, RuleDefinition]]) -> RuleSet:
-    return RuleSet(tuple(rule for rule, _ in pairs))
+    return RuleSet(tuple(rule for rule, _ in pairs), timezone="Europe/Berlin")
 
 
 def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, split: int) -> Engine:
@@ -130,7 +142,39 @@ def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, 
 def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
     bursts: list[Any], data: st.DataObject
 ) -> None:
-    log = readings_of(bursts)
+    compare(readings_of(bursts), data)
+
+
+# visits of a sensor: days since its last one, minute of the day (UTC), readings, seconds between, first value, step
+visit = st.tuples(
+    st.sampled_from(["one", "ten", "slow"]),
+    st.sampled_from([1, 1, 1, 1, 1, 2, 0, 5]),
+    st.sampled_from([157, 159, 160, 161, 165, 170, 171, 171, 172, 173, 1375]),
+    st.integers(1, 5),
+    st.sampled_from([10, 59, 61, 600, -40]),
+    st.sampled_from([-1.0, 0.5, 1.0, 2.5, 4.0, 6.0]),
+    st.sampled_from([0.0, 0.0, 0.1, 1.0]),
+)
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(st.lists(visit, min_size=4, max_size=30), st.data())
+def test_nights_and_baselines_too(visits: list[Any], data: st.DataObject) -> None:
+    days = dict.fromkeys(SENSORS, 0)
+    log = []
+    for sensor, gap, minute, count, spacing, first, change in visits:
+        days[sensor] += gap
+        start = days[sensor] * 86_400_000 + minute * 60_000
+        for number in range(count):
+            value = round(first + number * change, 1)
+            log.append((sensor, start + number * spacing * 1000, value, value if number % 2 else math.nan))
+    compare(log, data)
+
+
+def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> None:
+    """Judge the log in three cuts, the first reading by reading and by the reference too."""
     late = [data.draw(st.integers(0, 20)) == 0 for _ in range(2)]
     flags = [(late[0] and i % 17 == 3) or (late[1] and i % 11 == 5) for i in range(len(log))]
     modes = data.draw(st.sampled_from([(Mode.LIVE,), (Mode.LIVE, Mode.EXERCISE), (Mode.LIVE, Mode.HISTORY)]))
@@ -141,7 +185,7 @@ def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
     moves = data.draw(st.dictionaries(st.integers(0, len(log)), waits, max_size=5))
     fixed = {len(log) // 2, change_at, rules_at, *moves}
     expected = None
-    reference = Reference(KIND, RULES, registry(SENSORS, 1))
+    reference = Reference(KIND, RULES, registry(SENSORS, 1), "Europe/Berlin")
     for take in range(3):
         cuts = data.draw(st.sets(st.integers(0, len(log)), max_size=12)) if take else set(range(len(log)))
         edges = sorted({0, len(log), *(c for c in cuts | fixed if c <= len(log))})
