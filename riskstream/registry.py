@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_BAD_ROWS = 2
 ERRORS_SHOWN = 50
+MOST_REMOVED, MOST_REMOVED_SHARE = 20, 0.1
 
 
 @click.group()
@@ -31,21 +32,31 @@ def registry() -> None:
 @registry.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Validate and show the difference; publish nothing.")
+@click.option("--add", is_flag=True, help="Only add and change: what the files do not hold stays.")
+@click.option(
+    "--allow-removals",
+    is_flag=True,
+    help="Let an import remove more than 20 and more than 10 % of the sensors or assets.",
+)
 @click.option("--author", default=None, help="Who imports; the login name by default.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def import_(paths: tuple[Path, ...], dry_run: bool, author: str | None, format_: str) -> None:
+def import_(
+    paths: tuple[Path, ...], dry_run: bool, add: bool, allow_removals: bool, author: str | None, format_: str
+) -> None:
     """Import sensors.csv [assets.csv], or a folder that holds them, as a new version.
 
-    The files are the whole registry: what they no longer hold is removed. Without assets.csv the assets stay as they
-    are. One bad row imports nothing; the same files again publish nothing.
+    The files are the whole registry: what they no longer hold is removed, unless --add is given. Without assets.csv the
+    assets stay as they are. One bad row imports nothing; the same files again publish nothing.
 
     \b
     Examples:
       riskstream registry import deploy/demo
       riskstream registry import --dry-run sensors.csv assets.csv
+      riskstream registry import --add new-sensors.csv
 
     \b
-    Exit status: 0 imported or unchanged, 1 Kafka could not be used, 2 a row or a path is wrong.
+    Exit status: 0 imported or unchanged, 1 Kafka could not be used, 2 a row or a path is wrong, or too much
+    would be removed.
     """
     from riskstream.registry_files import read_files, validate
     from riskstream.registry_log import RegistryLogError, publish, read_log
@@ -66,17 +77,22 @@ def import_(paths: tuple[Path, ...], dry_run: bool, author: str | None, format_:
         from riskstream.registry_log import Difference
 
         known = log.entries(ASSETS_TOPIC)
-        validated = validate(files, kinds=kinds, departments=departments, known_assets=known)
+        validated = validate(files, kinds=kinds, departments=departments, known_assets=known, add=add)
         if validated.errors:
             raise _BadRowsError(validated.errors)
-        differences[SENSORS_TOPIC] = Difference.between(log.entries(SENSORS_TOPIC), validated.sensors)
-        assets = known if validated.assets is None else validated.assets
+        present = log.entries(SENSORS_TOPIC)
+        differences[SENSORS_TOPIC] = Difference.between(present, {**(present if add else {}), **validated.sensors})
+        assets = known if validated.assets is None else {**(known if add else {}), **validated.assets}
         differences[ASSETS_TOPIC] = Difference.between(known, assets)
+        for topic, before in ((SENSORS_TOPIC, present), (ASSETS_TOPIC, known)):
+            removed = differences[topic].removed
+            if not allow_removals and not dry_run and too_many_removed(removed, len(before)):
+                raise _TooManyRemovedError(topic.removeprefix("registry."), removed, len(before))
         unchanged = log.whole and log.versions and not any(d.rows for d in differences.values())
         return None if unchanged or dry_run else differences
 
     try:
-        if files.assets is not None:
+        if files.assets is not None and not add:
             # bad rows are told without Kafka, and before it is asked
             early = validate(files, kinds=kinds, departments=departments)
             if early.errors:
@@ -90,6 +106,8 @@ def import_(paths: tuple[Path, ...], dry_run: bool, author: str | None, format_:
     except _BadRowsError as error:
         _print_errors(error.errors, format_)
         sys.exit(EXIT_BAD_ROWS)
+    except _TooManyRemovedError as error:
+        raise click.UsageError(str(error)) from error
     except RegistryLogError as error:
         raise click.ClickException(str(error)) from error
     _print_differences(differences, version, dry_run, format_)
@@ -123,6 +141,19 @@ def export(folder: Path, version: int | None) -> None:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"version {snapshot.version}: {len(snapshot.sensors)} sensors in {sensors}, "
                f"{len(snapshot.assets)} assets in {assets}")  # fmt: skip
+
+
+def too_many_removed(removed: int, before: int) -> bool:
+    """Whether an import removes so much that it rather is a wrong file."""
+    return removed > MOST_REMOVED and removed > MOST_REMOVED_SHARE * before
+
+
+class _TooManyRemovedError(Exception):
+    def __init__(self, what: str, removed: int, before: int) -> None:
+        super().__init__(
+            f"this would remove {removed:,} of {before:,} {what}; nothing was imported. The files are the whole "
+            "registry: --add keeps what they do not hold, --allow-removals removes it"
+        )
 
 
 class _BadRowsError(Exception):

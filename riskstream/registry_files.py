@@ -70,13 +70,19 @@ def validate(
     kinds: Collection[str],
     departments: Collection[str],
     known_assets: Collection[str] = (),
+    add: bool = False,
 ) -> Validated:
-    """Check every row of both files. `known_assets` are the registry's own, used where no assets.csv is given."""
+    """Check every row of both files.
+
+    `known_assets` are the registry's own: sensors may name them where no assets.csv is given, and with `add`, which
+    keeps them, also where one is.
+    """
     assets: Mapping[str, Asset] | None = None
     errors: list[RowError] = []
     if files.assets is not None:
         parsed = parse_assets(files.assets, departments=departments, file=str(files.assets_path))
-        assets, known_assets = parsed.rows, asset_ids(files.assets)
+        assets = parsed.rows
+        known_assets = asset_ids(files.assets) | (set(known_assets) if add else set())
         errors += parsed.errors
     sensors = parse_sensors(
         files.sensors, kinds=kinds, departments=departments, assets=known_assets, file=str(files.sensors_path)

@@ -85,7 +85,7 @@ def _play_and_report(
 
     settings = load_settings()
     account = Account(settings)
-    _import_city()
+    _import_city(settings)
     account.open()
     counts = _play(console, settings, scenario, seconds, seed)
     stored, rejected = account.wait_for(counts)
@@ -100,11 +100,29 @@ def _play_and_report(
     return whole
 
 
-def _import_city() -> None:
-    """As a user would do it: the command checks, compares, and publishes what changed."""
-    from riskstream.devices.city import SAMPLE_CITY
+def _import_city(settings: Settings) -> None:
+    """As a user would do it, unless the registry has the whole city. What else is registered stays as it is."""
+    from riskstream.devices.city import SAMPLE_CITY, load_city
+    from riskstream.registry_log import RegistryLogError, read_log
+    from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC
 
-    command = [sys.executable, "-m", "riskstream", "registry", "import", str(SAMPLE_CITY)]
+    city = load_city()
+    try:
+        log = read_log(settings)
+    except RegistryLogError as error:
+        raise click.ClickException(str(error)) from error
+    sensors, assets = log.entries(SENSORS_TOPIC), log.entries(ASSETS_TOPIC)
+    if city.sensors.keys() <= sensors.keys():
+        click.echo("the registry has the sensors of the sample city: nothing is imported")
+        return
+    others = [id_ for id_, one in city.sensors.items() if id_ in sensors and sensors[id_] != one]
+    others += [id_ for id_, one in city.assets.items() if id_ in assets and assets[id_] != one]
+    if others:
+        raise click.ClickException(
+            f"the registry has {', '.join(others[:5])}{' …' * (len(others) > 5)} with other data than the sample city, "
+            "and the demo does not change them; use another folder: riskstream demo --folder demo-city"
+        )
+    command = [sys.executable, "-m", "riskstream", "registry", "import", "--add", str(SAMPLE_CITY)]
     if subprocess.run(command).returncode:
         raise click.ClickException("the sample city could not be imported")
 

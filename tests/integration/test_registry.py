@@ -101,6 +101,27 @@ def test_a_bad_row_imports_nothing(settings: Settings, city: Path) -> None:
     assert read_log(settings).versions == []
 
 
+def test_a_small_file_neither_empties_the_registry_nor_has_to_be_whole(settings: Settings, city: Path) -> None:
+    assert run("import", city).exit_code == 0
+    lines = (city / "sensors.csv").read_text().splitlines(keepends=True)
+    own = city / "own.csv"
+    own.write_text(lines[0] + "MINE-1,rainfall,,lanshui,flood,,,UP-1,,\n")
+
+    whole = run("import", own)
+    assert whole.exit_code == 2
+    assert "would remove 2,030 of 2,030 sensors; nothing was imported" in whole.output
+    assert "--allow-removals" in whole.output
+
+    added = run("import", "--add", own, "--format", "json")
+    assert '"sensors": {"added": 1, "changed": 0, "removed": 0}' in added.output
+    assert len(read_log(settings).snapshot().sensors) == 2031
+
+    allowed = run("import", "--allow-removals", own)
+    assert allowed.exit_code == 0
+    assert list(read_log(settings).snapshot().sensors) == ["MINE-1"]
+    assert len(read_log(settings).snapshot().assets) > 0
+
+
 def test_rows_of_an_aborted_import_are_in_no_version(settings: Settings, city: Path) -> None:
     # an importer without a transaction that died before its markers: rows of version 1 and nothing more
     producer = Producer(producer_config(settings))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from riskstream.registry import registry
+from riskstream.registry import registry, too_many_removed
 from riskstream.registry_files import RegistryFilesError, read_files, validate
 
 SENSORS = "sensor_id,kind,name,zone,department,lat,lon,asset_id,profile\nR-1,rainfall,,c,flood,,,{asset},\n"
@@ -60,3 +60,18 @@ def test_bad_rows_are_told_without_kafka_with_exit_status_2(folder, monkeypatch)
     json_ = CliRunner().invoke(registry, ["import", str(folder), "--format", "json"])
     assert json_.exit_code == 2
     assert '"line": 2, "column": "asset_id"' in json_.output
+
+
+def test_what_is_added_may_name_assets_of_the_registry(folder):
+    (folder / "sensors.csv").write_text(SENSORS.format(asset="P-0"))
+    files = read_files((folder,))
+    assert len(check(files, ["P-0"]).errors) == 1
+    added = validate(files, kinds=["rainfall"], departments=["flood"], known_assets=["P-0"], add=True)
+    assert added.errors == []
+
+
+@pytest.mark.parametrize(
+    ("removed", "before", "too_many"), [(20, 21, False), (21, 100, True), (100, 1000, False), (101, 1000, True)]
+)
+def test_an_import_that_removes_much_is_taken_for_a_wrong_file(removed, before, too_many):
+    assert too_many_removed(removed, before) is too_many
