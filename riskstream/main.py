@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("riskstream.keys:keys", "API keys of the HTTP gateway: make one, list a file's."),
     "rules": ("riskstream.rules:rules", "Rules: check, test, show; apply new versions live, roll back."),
     "mode": ("riskstream.mode:mode", "Modes of zones: set emergency or peace, list, end."),
-    "replay": ("riskstream.replay:replay", "Run rules over files, history or a scenario, and compare."),
+    "replay": ("riskstream.replay.command:replay", "Run rules over files, history or a scenario, and compare."),
     "simulate": ("riskstream.simulate:simulate", "Play a believable city over real MQTT and HTTP."),
     "send": ("riskstream.send:send", "Play a recorded file as a device would."),
 }

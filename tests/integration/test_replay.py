@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 
 from processors.replay.play import InForce, Player
 from processors.ruleset import SHIPPED, load_rules, rules_from_texts
-from riskstream.replay import replay
+from riskstream.replay.command import replay
 from runtime.kafka import producer_config, topic_name
 from schemas.departments import load_departments
 from schemas.records import Signal
@@ -90,13 +90,11 @@ def test_replay_from_clickhouse_equals_the_live_path(
         apply(log, RULES_TOPIC, rules)
         with running("processor", log.environment, tmp_path) as processor:
             processor.wait_ready()
-            step = 40
-            while len([one for one in log.controls() if one == "rules=1"]) < 2:
-                log.send(steps_of(values, step, step + 1))
-                step += 1
-            log.send(steps_of(values, step, 100, registry=2))
+            log.send(steps_of(values, 40, 60))
+            wait_until(lambda: log.controls().count("rules=1") == 2, "the rules are in force", 60)
+            log.send(steps_of(values, 60, 100, registry=2))
             apply(log, MODES_TOPIC, modes)
-            wait_until(lambda: log.controls().count("mode=1") >= 2, "the modes are in force", 60)
+            wait_until(lambda: log.controls().count("mode=1") == 2, "the modes are in force", 60)
             cut = rng.randrange(101, 150)
             log.send(steps_of(values, 100, cut, registry=2))
             processor.stop(signal.SIGKILL)

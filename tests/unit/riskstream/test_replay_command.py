@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 
-from riskstream.replay import replay
+from riskstream.replay.command import replay
 
 RULES = """
 standard: t

@@ -28,7 +28,7 @@ def test_every_example_of_the_page(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_option() -> None:
-    from riskstream.replay import replay
+    from riskstream.replay.command import replay
 
     page = PAGE.read_text(encoding="utf-8")
     as_send = {"--column", "--field", "--skip-lines", "--delimiter", "--missing", "--time-column", "--time-format",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from riskstream.replay import replay
+from riskstream.replay.command import replay
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(os.environ.get("RISKSTREAM_RECORDINGS") or ROOT.parent / "shared" / "data")

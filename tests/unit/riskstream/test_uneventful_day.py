@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from riskstream.devices.city import load_city
-from riskstream.replay import replay
+from riskstream.replay.command import replay
 
 HOURS = float(os.environ.get("RISKSTREAM_TEST_HOURS") or 1.5)
 START = datetime(2026, 7, 1, 5 if HOURS < 19 else 0, tzinfo=UTC)
