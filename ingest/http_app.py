@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ingest.api_keys import ApiKey, KeyFile
 from ingest.directory import Directory
+from ingest.events import read_events
+from ingest.forms import Form
 from ingest.http_answers import Receive, Refused, Scope, Send, answer, answer_refused, encode, retry_after
 from ingest.http_request import PREFIX, Gone, Head, read_body, read_head, too_large, unauthorized
 from ingest.http_schemas import CONTENT_TYPE, schema_registry
@@ -20,6 +23,7 @@ from ingest.rejects import Envelope
 from ingest.tickets import Ticket
 from runtime import metrics
 from runtime.settings import Settings
+from schemas.batch import Mode
 from schemas.kinds import Kind
 from schemas.reasons import Reason
 from schemas.wire import SchemaStore
@@ -27,6 +31,10 @@ from schemas.wire import SchemaStore
 # parsing a smaller body takes about a millisecond; larger ones are parsed in a thread, two at a time
 INLINE_BYTES = 200_000
 _IN_THREADS = 2
+EVENTS_PATH = "/v1/events"
+EVENTS_KIND = "events"
+"""Stands for events in the list of kinds that an API key may write."""
+EVENTS_BYTES = 1_000_000
 _KAFKA_RETRY_S = 5
 
 
@@ -62,7 +70,9 @@ class HttpApp:
             return
         path: str = scope["path"]
         try:
-            if path.startswith(PREFIX):
+            if path == EVENTS_PATH:
+                await self._events(scope, receive, send)
+            elif path.startswith(PREFIX):
                 await self._readings(scope, path[len(PREFIX) :], receive, send)
             else:
                 await self._others(scope["method"], path, send)
@@ -78,7 +88,7 @@ class HttpApp:
         else:
             found = schema_registry(self._store, path.rstrip("/") or "/")
             if found is None:
-                here = "POST /v1/readings/<kind>, GET /v1/kinds, /schemas/ids/<id>, /subjects"
+                here = "POST /v1/readings/<kind>, POST /v1/events, GET /v1/kinds, /schemas/ids/<id>, /subjects"
                 raise Refused(404, "not_found", f"nothing is at {path[:100]!r}; here are {here}")
             body, content_type = found, CONTENT_TYPE
         if method not in ("GET", "HEAD"):
@@ -88,7 +98,7 @@ class HttpApp:
     async def _readings(self, scope: Scope, kind: str, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             raise Refused(405, "method_not_allowed", "readings are sent by POST", (b"allow", b"POST"))
-        head = read_head(scope["headers"])
+        head = read_head(scope["headers"], self._keys is not None)
         client = self._client(head, scope, kind)
         if head.length is not None and head.length > self._limit:
             raise too_large(self._limit, f"the body has {head.length} bytes")
@@ -112,6 +122,42 @@ class HttpApp:
         if outcome.unreadable is not None:
             raise _refusal(outcome.unreadable, kind, self._layouts, self._limit)
         await answer(send, 200, _body(outcome))
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise Refused(405, "method_not_allowed", "events are sent by POST", (b"allow", b"POST"))
+        head = read_head(scope["headers"], self._keys is not None)
+        if head.form is not Form.JSON or head.gzipped or head.mode is Mode.HISTORY:
+            detail = "events are JSON, not compressed, and live or exercise"
+            raise Refused(415, "unsupported_media_type", detail)
+        client = self._client(head, scope, EVENTS_KIND)
+        if head.length is not None and head.length > EVENTS_BYTES:
+            raise too_large(EVENTS_BYTES, f"the body has {head.length} bytes")
+        taken = 0
+
+        def grow(size: int) -> None:
+            nonlocal taken
+            self._shares.take(client, size)
+            taken += size
+
+        try:
+            payload = await read_body(receive, EVENTS_BYTES, grow)
+            try:
+                found = read_events(payload, str(head.mode), head.run_id, time.time_ns() // 1_000_000)
+            except ValueError as error:
+                raise Refused(400, Reason.UNREADABLE.value, str(error)) from None
+
+            def submit(ticket: Ticket) -> Iterable[object]:
+                for event in found.events:
+                    self._publisher.event(event, ticket)
+                    yield event
+                ticket.seal()
+
+            await self._delivered(submit)
+        finally:
+            self._shares.give_back(client, taken)
+        rejected = [dataclasses.asdict(one) for one in found.rejected]
+        await answer(send, 200, encode({"accepted": len(found.events), "rejected": rejected}))
 
     def _client(self, head: Head, scope: Scope, kind: str) -> str:
         if self._keys is None:
@@ -140,6 +186,11 @@ class HttpApp:
     async def _store_all(self, outcome: Outcome, envelope: Envelope) -> None:
         """Wait until Kafka has all of it. Raises Refused (503) when it does not take it in time."""
         started = time.monotonic()
+        await self._delivered(lambda ticket: self._submitter.submit(outcome, envelope, ticket))
+        self._seconds.observe(time.monotonic() - started)
+
+    async def _delivered(self, submit: Callable[[Ticket], Iterable[object]]) -> None:
+        """Wait for all that is put under the ticket. Raises Refused (503) when Kafka does not take it in time."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def settled(_: Ticket) -> None:
@@ -147,13 +198,12 @@ class HttpApp:
                 done.set_result(None)
 
         ticket = Ticket(settled)
-        for _ in self._submitter.submit(outcome, envelope, ticket):
+        for _ in submit(ticket):
             await asyncio.sleep(0)
         await done
         if ticket.error is not None:
             detail = f"Kafka did not acknowledge it: {ticket.error}. Nothing is promised; send it again"
             raise Refused(503, "kafka_away", detail, retry_after(_KAFKA_RETRY_S))
-        self._seconds.observe(time.monotonic() - started)
 
 
 _ALL_ACCEPTED = b'{"accepted":%d,"rejected":[]}'

@@ -22,10 +22,11 @@ from runtime.kafka import producer_config, topic_name
 from runtime.settings import Settings
 from schemas.batch import Mode
 from schemas.kinds import Kind
-from schemas.records import Rejected
+from schemas.records import Event, Rejected
 
 log = logging.getLogger(__name__)
 
+EVENTS_TOPIC = "events"
 _BYTES_A_READING = 64
 
 
@@ -40,6 +41,7 @@ class Publisher:
         self._most = settings.batch_readings
         self._topics = {name: topic_name(settings, kind.topic) for name, kind in kinds.items()}
         self._rejected_topic = topic_name(settings, REJECTED_TOPIC)
+        self._events_topic = topic_name(settings, EVENTS_TOPIC)
         self._lanes: dict[tuple[str, Mode, str], Lane] = {}
         self._fatal: str | None = None
         self._in_flight = 0
@@ -93,6 +95,11 @@ class Publisher:
         headers = [("riskstream-reason", record.reason.encode())]
         self._produce(self._rejected_topic, 0, value, headers, [ticket])
 
+    def event(self, record: Event, ticket: Ticket) -> None:
+        """Publish an event from outside; the ticket expects it."""
+        ticket.expect()
+        self._produce(self._events_topic, 0, record.encode(), None, [ticket], record.event_id)
+
     def serve(self) -> None:
         """Send lanes that waited long enough, and settle the tickets of what Kafka answered."""
         now = time.monotonic()
@@ -127,13 +134,19 @@ class Publisher:
                 ticket.settle(failed)
 
     def _produce(
-        self, topic: str, partition: int, value: bytes, headers: list[tuple[str, bytes]] | None, tickets: list[Ticket]
+        self,
+        topic: str,
+        partition: int,
+        value: bytes,
+        headers: list[tuple[str, bytes]] | None,
+        tickets: list[Ticket],
+        key: str | None = None,
     ) -> None:
         size = len(value)
         self._in_flight += size
         delivered = self._when_delivered(size, tickets)
         try:
-            self._producer.produce(topic, value, partition=partition, headers=headers, on_delivery=delivered)
+            self._producer.produce(topic, value, key, partition=partition, headers=headers, on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             delivered(error, None)
 

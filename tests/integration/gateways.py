@@ -40,7 +40,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 def make_ready(settings: Settings, sensors: Mapping[str, str], partitions: int = 4) -> None:
     """Make the topics that gateways need, and register the sensors (id to kind)."""
     topics = load_topics(KINDS, load_departments())
-    needed = [t for name, t in topics.items() if name.startswith(("readings.", "registry."))]
+    needed = [t for name, t in topics.items() if name.startswith(("readings.", "registry.", "events"))]
     make_topics(settings.model_copy(update={"partitions": partitions}), plan(settings, needed))
     register(settings, sensors)
 

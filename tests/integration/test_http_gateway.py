@@ -13,11 +13,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from ingest.api_keys import new_key
+from runtime.kafka import topic_name
 from runtime.settings import Settings
 from schemas.batch import Mode, batch_schema
+from schemas.levels import Level
 from schemas.reasons import Reason
+from schemas.records import Event
 from schemas.wire import schema_id
 from tests.integration.docs_examples import DOCS, DOCS_SENSORS, examples, run_example
 from tests.integration.gateways import (
@@ -288,9 +292,59 @@ def test_the_examples_of_the_docs(settings: Settings, space: Space, tmp_path: Pa
         service.wait_ready()
         environment = {"URL": f"http://127.0.0.1:{service.http_port}", "KEY": key}
         pages = examples("http.md")
-        assert len(pages) == 7
+        assert len(pages) == 8
         for command, said in pages:
             assert run_example(command, environment).strip() == said.strip()
+
+
+def test_events_from_outside_are_in_kafka_when_the_answer_comes(
+    space: Space, settings: Settings, tmp_path: Path
+) -> None:
+    readings_key, readings_line = new_key("rain-gauges", frozenset({"rainfall"}))
+    events_key, events_line = new_key("weather", frozenset({"events"}))
+    file = tmp_path / "keys.txt"
+    file.write_text(f"{readings_line}\n{events_line}\n", encoding="utf-8")
+    at = now()
+    storm = {
+        "event_id": "w-1",
+        "type": "rainstorm",
+        "level": "red",
+        "zone": "city",
+        "valid_until": at + 60_000,
+        "source": "w",
+    }
+    with running("http-gateway", http_environment(space, HTTP_API_KEYS=str(file)), tmp_path) as service:
+        service.wait_ready()
+        with httpx.Client(base_url=f"http://127.0.0.1:{service.http_port}", timeout=30) as client:
+            refused = client.post("/v1/events", json=storm, headers={"Authorization": f"Bearer {readings_key}"})
+            assert refused.status_code == 403
+            head = {"Authorization": f"Bearer {events_key}"}
+            assert client.get("/v1/events", headers=head).status_code == 405
+            assert client.post("/v1/events", content=b"{", headers=head).status_code == 400
+            answer = client.post(
+                "/v1/events", json=storm, headers={**head, "Riskstream-Mode": "exercise", "Riskstream-Run-Id": "r"}
+            )
+            assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": []})
+    ((key, value),) = whole_topic(settings, "events")
+    event = Event.decode(value)
+    assert (key, event.event_id, event.level, event.zone) == (b"w-1", "w-1", Level.RED, "city")
+    assert (event.mode, event.run_id, event.valid_until) == ("exercise", "r", at + 60_000)
+    assert at - 1000 <= event.valid_from == event.received_at <= now()
+
+
+def whole_topic(settings: Settings, name: str) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a topic of one partition."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "unused"})
+    try:
+        place = TopicPartition(topic_name(settings, name), 0)
+        _, end = consumer.get_watermark_offsets(place, timeout=10)
+        consumer.assign([TopicPartition(place.topic, 0, 0)])
+        found = []
+        while len(found) < end:
+            found += [(one.key(), one.value()) for one in consumer.consume(100, timeout=0.2)]
+        return found
+    finally:
+        consumer.close()
 
 
 def test_the_docs_list_every_reason() -> None:
