@@ -8,18 +8,20 @@ from typing import Any
 
 from schemas.batch import CONTROL_HEADER, Batch, BatchCodec
 from schemas.kinds import Kind
-from schemas.records import Alert, Rejected, Signal
+from schemas.records import Alert, Event, Rejected, Signal, ZoneRisk
 from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, VERSION_HEADER, Marker, Row, decode_row
 from schemas.rule_versions import MODES_TOPIC, RULES_TOPIC, Modes, RuleFiles
 from schemas.wire import DecodeError
 from sinks.rows.alerts import alert_events
 from sinks.rows.control import Control, controls
+from sinks.rows.events import events
 from sinks.rows.place import EARLIEST_MS, LATEST_MS, Log, Placed, TableRows
 from sinks.rows.readings import readings
 from sinks.rows.registry import MARKERS_TABLE, registry
 from sinks.rows.rejected import rejected
 from sinks.rows.signals import signals
 from sinks.rows.versions import mode_versions, rule_versions
+from sinks.rows.zone_risk import zone_risks
 
 Headers = Iterable[tuple[str, Any]] | None
 
@@ -48,6 +50,8 @@ def feeds(kinds: Mapping[str, Kind]) -> dict[str, Feed]:
     found += [
         Feed("signals", lambda data, _: Signal.decode(data), _one, lambda log, records: [signals(log, records)]),
         Feed("alerts", lambda data, _: Alert.decode(data), _one, lambda log, records: [alert_events(log, records)]),
+        Feed("events", lambda data, _: Event.decode(data), _one, lambda log, records: [events(log, records)]),
+        Feed("zones.risk", lambda data, _: ZoneRisk.decode(data), _one, lambda log, found: [zone_risks(log, found)]),
         Feed(
             "readings.rejected",
             lambda data, _: Rejected.decode(data),

@@ -125,7 +125,7 @@ def test_the_page_names_every_table_and_column(settings: Settings) -> None:
     )
     sections = dict(re.findall(r"^### `(\w+)`.*?\n(.*?)(?=^##|\Z)", page, re.DOTALL | re.MULTILINE))
     for table, name in [*found, *(("readings_kind", name) for name in readings)]:
-        if table in ("signals_log", "alert_events_log", "rule_versions_log", "mode_versions_log"):
+        if table in ("signals_log", "alert_events_log", "rule_versions_log", "mode_versions_log", "zone_risk_log"):
             table = table.removesuffix("_log")
         assert table in sections, f"docs/clickhouse.md has no section ### `{table}`"
         assert f"`{name}`" in sections[table], f"docs/clickhouse.md does not name {name} of {table}"

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from schemas.levels import Level
-from schemas.records import Alert, Rejected, Signal
+from schemas.records import Alert, Event, Rejected, Signal, ZoneRisk
 from schemas.registry import Asset, Sensor
 from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC, Marker, Row
 from sinks.migrate import load_migrations, statements
 from sinks.native import Coded
 from sinks.rows.alerts import alert_events
+from sinks.rows.events import events
 from sinks.rows.place import LATEST_MS, Log, Placed, TableRows
 from sinks.rows.registry import registry
 from sinks.rows.rejected import rejected
 from sinks.rows.signals import signals
+from sinks.rows.zone_risk import zone_risks
 
 LOG = Log("gen", 2)
 SIGNAL = Signal(
@@ -30,6 +32,8 @@ ALERT = Alert(
     "al", 3, "changed", "threshold", Level.RED, Level.RED, "raised", False, "rule", 1, 2, "rainfall", "c/d", "flood", ["flood"],
     "", ["a"], [], {"en": "t"}, {}, 10, 20, 30, 40, None, False, "", float("nan"), "{}", "live",
 )  # fmt: skip
+EVENT = Event("e", "rainstorm", Level.RED, "c", "", 10, 20, "weather", "live", "", 5)
+RISK = ZoneRisk("c/d", 41.5, Level.YELLOW, 20, "{}", 3)
 REJECTED = Rejected(b"\xff", "mqtt", "g", "o", "unreadable", "d", 10)
 SENSOR = Row("a", 1, "i", Sensor("a", "rainfall", "n", "c/d", "flood", 1.0, None, "", "", {"x": 2.5, "y": "z"}))
 ASSET = Row("p", 1, "i", Asset("p", "pipe", "n", "c"))
@@ -56,6 +60,8 @@ def columns_of(table: str) -> set[str]:
         signals(LOG, [Placed(SIGNAL, 7, 8)]),
         alert_events(LOG, [Placed(ALERT, 7, 8)]),
         rejected(LOG, [Placed(REJECTED, 7, 8)]),
+        events(LOG, [Placed(EVENT, 7, 8)]),
+        zone_risks(LOG, [Placed(RISK, 7, 8)]),
         *registry(SENSORS_TOPIC, LOG, [Placed(SENSOR, 7, 8), Placed(MARKER, 8, 9)]),
         *registry(ASSETS_TOPIC, LOG, [Placed(ASSET, 7, 8)]),
     ],
