@@ -64,6 +64,7 @@ def up(folder: Path, only: str | None, ports: tuple[str, ...], detach: bool) -> 
       riskstream up --only kafka,mosquitto,clickhouse
       riskstream up --port kafka=19092 --port http-gateway=18080
     """
+    from deploy.local.configuration import ConfigurationError
     from deploy.local.run import START_ERRORS
     from deploy.local.stack import StackOptions, UnknownPartError
 
@@ -71,7 +72,7 @@ def up(folder: Path, only: str | None, ports: tuple[str, ...], detach: bool) -> 
     options = StackOptions(folder, names, parse_ports(ports))
     try:
         _up(options, detach)
-    except UnknownPartError as error:
+    except (UnknownPartError, ConfigurationError) as error:
         raise click.UsageError(str(error)) from error
     except START_ERRORS as error:
         raise click.ClickException(str(error)) from error

@@ -35,6 +35,7 @@ class Child:
     def __init__(self, part: Part, log: Path, environment: Mapping[str, str], on_change: Callable[[], None]) -> None:
         self.part = part
         self.log = log
+        self.log_began = log.stat().st_size if log.is_file() else 0
         self.status = PartStatus(part.name, part.address())
         self.was_healthy = False
         self.last_exit: int | None = None

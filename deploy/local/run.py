@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from deploy.local.configuration import check_configuration
 from deploy.local.paths import NotInstalledError
 from deploy.local.ports import PortError
-from deploy.local.stack import StackOptions, UnknownPartError, make_supervisor
+from deploy.local.stack import StackOptions, UnknownPartError, has_services, make_supervisor
 from deploy.local.state import Identity, Phase, StackState, read_state, running_state
 from deploy.local.supervisor import AlreadyRunningError, StartError
 
@@ -27,11 +28,16 @@ async def supervise(
     options: StackOptions,
     on_change: Callable[[StackState], None] | None = None,
     owner: Identity | None = None,
+    *,
+    checked: bool = False,
 ) -> None:
     """Run the stack until SIGINT, SIGTERM or SIGHUP, or until the process `owner` ends.
 
-    A second signal cuts the grace periods short. Raises one of START_ERRORS.
+    A second signal cuts the grace periods short. Raises one of START_ERRORS; before anything is started where a
+    setting or a file of the services is wrong (`checked`: this was looked at).
     """
+    if has_services(options) and not checked:
+        check_configuration()
     supervisor = make_supervisor(options, on_change)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -51,6 +57,8 @@ def start_detached(
     """
     if running_state(options.folder) is not None:
         raise AlreadyRunningError(f"a stack already runs in {options.folder} (see `riskstream status`)")
+    if has_services(options):
+        check_configuration()
     logs = options.folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "supervisor.log"
@@ -126,7 +134,7 @@ def main(argument: str) -> int:
     options = StackOptions(**{**given, "folder": Path(given["folder"]), "only": tuple(given["only"])})
     owner = Identity(**data["owner"]) if data["owner"] else None
     try:
-        asyncio.run(supervise(options, owner=owner))
+        asyncio.run(supervise(options, owner=owner, checked=True))
     except START_ERRORS as error:
         print(error, flush=True)
         return 1

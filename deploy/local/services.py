@@ -70,6 +70,10 @@ class Service(Part):
 class HttpGateway(Service):
     """The service that also listens for readings over HTTP."""
 
+    def prepare(self) -> None:
+        super().prepare()
+        self._ports.require_free("http-gateway")
+
     def environment(self) -> Mapping[str, str]:
         return {**super().environment(), **self.offers()}
 

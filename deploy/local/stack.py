@@ -47,6 +47,11 @@ def part_names() -> list[str]:
     return [*SERVERS, *SERVICES]
 
 
+def has_services(options: StackOptions) -> bool:
+    """Whether any Riskstream service was asked for, not only servers."""
+    return not options.only or any(name in SERVICES for name in options.only)
+
+
 def listener_names() -> list[str]:
     """All names that `--port` takes."""
     return ["kafka", "kafka-controller", "mosquitto", "clickhouse", "clickhouse-http", "http-gateway"] + [

@@ -24,12 +24,14 @@ class AlreadyRunningError(StartError):
     """Another supervisor holds the folder."""
 
 
-def tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, indented, for an error message."""
+def tail(log: Path, lines: int = 12, since: int = 0) -> str:
+    """The last lines of a log, indented, for an error message; none from before the byte `since`."""
     if not log.is_file():
         return ""
+    size = log.stat().st_size
     with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - 8_000))
+        # a log that is shorter now was cut meanwhile
+        stream.seek(max(since if since <= size else 0, size - 8_000))
         text = stream.read().decode(errors="replace")
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
@@ -146,18 +148,20 @@ class Supervisor:
             if child.status.restarts >= self.tries_at_start:
                 raise StartError(
                     f"{child.part.name} does not start ({child.status.health}); its log {child.log} ends:\n"
-                    f"{tail(child.log)}"
+                    f"{tail(child.log, since=child.log_began)}"
                 )
             if time.monotonic() > deadline:
                 raise StartError(
                     f"{child.part.name} did not become healthy within {child.part.start_timeout_s:.0f} s "
-                    f"({child.status.health}); its log {child.log} ends:\n{tail(child.log)}"
+                    f"({child.status.health}); its log {child.log} ends:\n"
+                    f"{tail(child.log, since=child.log_began)}"
                 )
             await asyncio.sleep(0.05)
 
     async def _run_between(self, argv: Sequence[str]) -> None:
         """Run the command to its end; on `request_stop` it is ended."""
         log = self.logs / "migrate.log"
+        began = log.stat().st_size if log.is_file() else 0
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *[argv[0], "-S", "-E", str(GUARD), str(os.getpid()), *argv],
@@ -175,7 +179,9 @@ class Supervisor:
             process.terminate()
             await exited
         elif (code := exited.result()) != 0:
-            raise StartError(f"`riskstream migrate` failed ({describe_exit(code)}); its log {log} ends:\n{tail(log)}")
+            raise StartError(
+                f"`riskstream migrate` failed ({describe_exit(code)}); its log {log} ends:\n{tail(log, since=began)}"
+            )
 
     async def _end(self) -> None:
         for stage in reversed(self._stages):
