@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from processors.core.engine import Engine
 from processors.core.rules import RuleSet
@@ -57,11 +57,9 @@ class Log:
     settings: Settings
     environment: Mapping[str, str]
     _producer: Producer = field(init=False)
-    _consumer: Consumer = field(init=False)
 
     def __post_init__(self) -> None:
         self._producer = Producer(producer_config(self.settings))
-        self._consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap, "group.id": "unused"})
 
     def send(self, records: list[tuple[int, bytes]]) -> None:
         """Partitions and values, delivered when this returns."""
@@ -73,19 +71,32 @@ class Log:
         """Everything in a topic up to its present end, partition by partition."""
         name = topic_name(self.settings, topic)
         found = []
-        for number in range(partitions):
-            place = TopicPartition(name, number)
-            place.offset, end = self._consumer.get_watermark_offsets(place, timeout=10)
-            position = place.offset
-            self._consumer.assign([place])
-            while position < end:
-                for message in self._consumer.consume(1000, timeout=0.05):
-                    assert message.error() is None
-                    position = message.offset() + 1
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.settings.kafka_bootstrap,
+                "group.id": "unused",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
+            }
+        )
+        places = [TopicPartition(name, number, 0) for number in range(partitions)]
+        # the end as it is now: under load nobody ever reaches an end
+        left = {place.partition: consumer.get_watermark_offsets(place, timeout=10)[1] for place in places}
+        consumer.assign(places)
+        while left:
+            for message in consumer.consume(1000, timeout=0.02):
+                number = message.partition()
+                if message.error() is not None:
+                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                    left.pop(number, None)
+                elif number in left:
                     control = dict(message.headers() or []).get(CONTROL_HEADER, b"").decode()
-                    found.append(Found(number, message.offset(), message.timestamp()[1], message.value(), control))
-        self._consumer.unassign()
-        return found
+                    where = (number, message.offset(), message.timestamp()[1])
+                    found.append(Found(*where, message.value(), control))
+                    if message.offset() + 1 >= left[number]:
+                        del left[number]
+        consumer.close()
+        return sorted(found, key=lambda one: (one.partition, one.offset))
 
     def readings(self) -> list[Found]:
         return self.read(KIND.topic, PARTITIONS)
