@@ -14,7 +14,9 @@ from riskstream.rules_apply import apply, diff, history, rollback, status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from processors.core.coupling import CouplingSet
     from processors.core.rule import Rule
+    from processors.coupling_tests import PlayedCoupling
     from processors.rule_tests import Played
     from processors.ruleset import RuleError, RuleSet
     from schemas.kinds import Kind
@@ -49,13 +51,16 @@ def check(paths: tuple[Path, ...], format_: str) -> None:
       riskstream rules check my-rules/ processors/rules/gas.yaml
     """
     found, kinds = _load(paths, format_)
-    lacks = _lacking(paths, found, kinds, format_)
+    couplings = _couplings(paths, found, format_)
+    lacks = _lacking(paths, found, kinds, couplings, format_)
     if format_ == "json":
-        click.echo(json.dumps({"rules": [rule.id for rule in found], "faults": [], "untested": lacks}, indent=2))
+        names = [one.id for one in (*found, *couplings)]
+        click.echo(json.dumps({"rules": names, "faults": [], "untested": lacks}, indent=2))
         return
     for rule_id, what in lacks.items():
         click.echo(f"warning: {rule_id}: {what}", err=True)
-    click.echo(f"{len(found)} rules are good")
+    coupled = f", {len(couplings)} couplings" if len(couplings) else ""
+    click.echo(f"{len(found)} rules{coupled} are good")
 
 
 @rules.command()
@@ -76,7 +81,9 @@ def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> Non
     from fnmatch import fnmatchcase
 
     found, kinds = _load(paths, format_)
-    played = [story for story in _play(paths, found, kinds, format_) if fnmatchcase(story.outcome.case.rule, only)]
+    stories: list[Played | PlayedCoupling] = [*_play(paths, found, kinds, format_)]
+    stories += _play_couplings(paths, _couplings(paths, found, format_), format_)
+    played = [story for story in stories if fnmatchcase(story.outcome.case.rule, only)]
     failed = [story for story in played if not story.outcome.passed]
     if format_ == "json":
         click.echo(json.dumps([_as_json(story) for story in played], indent=2, ensure_ascii=False))
@@ -136,6 +143,7 @@ def _load(paths: tuple[Path, ...], format_: str) -> tuple[RuleSet, Mapping[str, 
     given = [
         p.with_name(p.name.removesuffix(TEST_SUFFIX) + ".yaml") if p.name.endswith(TEST_SUFFIX) else p for p in paths
     ]
+    given = _of_rules(tuple(given))  # couplings alone are judged with the rules that the processor uses
     try:
         return load_rules(given or default, kinds, load_departments(settings.departments_file)), kinds
     except RuleError as error:
@@ -149,16 +157,63 @@ def _play(paths: tuple[Path, ...], found: RuleSet, kinds: Mapping[str, Kind], fo
 
     rules_dir = load_settings().rules_dir
     default = [rules_dir] if rules_dir else None
+    if paths and not _of_rules(paths):
+        return []
     try:
-        return list(play_tests(list(paths) or default, found, kinds))
+        return list(play_tests(_of_rules(paths) or default, found, kinds))
     except RuleError as error:
         _refuse(error, format_)
 
 
-def _lacking(paths: tuple[Path, ...], found: RuleSet, kinds: Mapping[str, Kind], format_: str) -> dict[str, str]:
+def _of_rules(paths: tuple[Path, ...]) -> list[Path]:
+    """The paths without files of couplings and zones."""
+    from processors.ruleset import OTHERS, TEST_SUFFIX
+
+    return [path for path in paths if path.name.replace(TEST_SUFFIX, ".yaml") not in OTHERS]
+
+
+def _couplings(paths: tuple[Path, ...], found: RuleSet, format_: str) -> CouplingSet:
+    """The couplings of the paths (by default those that the service uses), and the zone standard checked."""
+    from processors.couplings import load_couplings
+    from processors.ruleset import TEST_SUFFIX, RuleError
+    from processors.zones import load_zones
+    from runtime.settings import load_settings
+    from schemas.departments import load_departments
+
+    settings = load_settings()
+    departments = load_departments(settings.departments_file)
+    default = [settings.rules_dir] if settings.rules_dir else None
+    given = [p.with_name(p.name.replace(TEST_SUFFIX, ".yaml")) for p in paths]
+    try:
+        load_zones(given or default, departments)
+        return load_couplings(given or default, found, departments)
+    except RuleError as error:
+        _refuse(error, format_)
+
+
+def _play_couplings(paths: tuple[Path, ...], couplings: CouplingSet, format_: str) -> list[PlayedCoupling]:
+    from processors.coupling_tests import play_coupling_tests
+    from processors.ruleset import TEST_SUFFIX, RuleError
+    from runtime.settings import load_settings
+
+    rules_dir = load_settings().rules_dir
+    default = [rules_dir] if rules_dir else None
+    given = [p if p.is_dir() else p.with_name(p.name.replace(TEST_SUFFIX, ".yaml")) for p in paths]
+    stories = [p if p.is_dir() else p.with_name(p.name.removesuffix(".yaml") + TEST_SUFFIX) for p in given]
+    try:
+        return list(play_coupling_tests(stories or default, couplings))
+    except RuleError as error:
+        _refuse(error, format_)
+
+
+def _lacking(
+    paths: tuple[Path, ...], found: RuleSet, kinds: Mapping[str, Kind], couplings: CouplingSet, format_: str
+) -> dict[str, str]:
+    from processors.coupling_tests import untested_couplings
     from processors.rule_tests import untested
 
-    return untested(found, _play(paths, found, kinds, format_))
+    lacks = untested(found, _play(paths, found, kinds, format_)) if not paths or _of_rules(paths) else {}
+    return lacks | untested_couplings(couplings, _play_couplings(paths, couplings, format_))
 
 
 def _refuse(error: RuleError, format_: str) -> NoReturn:
@@ -173,12 +228,12 @@ def _refuse(error: RuleError, format_: str) -> NoReturn:
     sys.exit(EXIT_BAD_RULES)
 
 
-def _place(story: Played) -> str:
+def _place(story: Played | PlayedCoupling) -> str:
     return f"{story.file}:{story.line}"
 
 
-def _as_json(story: Played) -> dict[str, object]:
-    from processors.core.cases import describe
+def _as_json(story: Played | PlayedCoupling) -> dict[str, object]:
+    from processors.core.coupling.cases import describe_coupled as describe
 
     outcome = story.outcome
     return {
@@ -192,13 +247,20 @@ def _as_json(story: Played) -> dict[str, object]:
     }
 
 
-def _print_table(played: list[Played]) -> None:
+def _print_table(played: list[Played | PlayedCoupling]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from processors.core.cases import describe
+    from processors.core.coupling.cases import describe_coupled as describe
 
-    colours = {"blue": "blue", "yellow": "yellow", "orange": "dark_orange", "red": "red", "cleared": "green"}
+    colours = {
+        "blue": "blue",
+        "yellow": "yellow",
+        "orange": "dark_orange",
+        "red": "red",
+        "cleared": "green",
+        "joined": "magenta",
+    }
     table = Table("rule", "story", "signals", "")
     for story in played:
         outcome = story.outcome

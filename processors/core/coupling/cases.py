@@ -65,6 +65,9 @@ class CouplingExpectation(Strict):
     def word(self) -> str:
         return str(self.level) if self.level else "joined" if self.joined else "cleared"
 
+    def __str__(self) -> str:
+        return f"{duration_text(self.at)} {self.word}"
+
 
 class CouplingCase(Strict):
     """One story about one coupling. `assets` are geometries (WKT, metres east and north) by id."""
@@ -74,6 +77,11 @@ class CouplingCase(Strict):
     signals: Annotated[list[SignalStory], Field(min_length=1)]
     assets: dict[str, str] = Field(default_factory=dict)
     expect: list[CouplingExpectation]
+
+    @property
+    def rule(self) -> str:
+        """What the story is about, as in stories of rules."""
+        return self.coupling
 
 
 class CouplingCaseFile(Strict):
@@ -182,7 +190,7 @@ def _wkt(text: str) -> str:
 
 def _problem(expected: Sequence[CouplingExpectation], signals: Sequence[Signal]) -> str:
     got = [describe_coupled(signal) for signal in signals]
-    wanted = [f"{duration_text(one.at)} {one.word}" for one in expected]
+    wanted = [str(one) for one in expected]
     if got != wanted:
         return f"expected {', '.join(wanted) or 'no signal'}; got {', '.join(got) or 'no signal'}"
     for one, signal in zip(expected, signals, strict=True):

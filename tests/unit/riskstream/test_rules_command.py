@@ -19,11 +19,35 @@ def run(*arguments: str) -> Result:
 def test_the_shipped_rules_are_good_and_their_stories_pass() -> None:
     checked = run("check")
     assert (checked.exit_code, checked.stderr) == (0, "")
-    assert checked.stdout.endswith("rules are good\n")
+    assert checked.stdout.endswith(" are good\n")
     played = run("test")
     assert played.exit_code == 0
     assert played.stdout.strip().endswith("stories pass")
     assert len(played.stdout.splitlines()) == 1
+
+
+def test_couplings_are_checked_and_their_stories_played(tmp_path: Path) -> None:
+    path = tmp_path / "couplings.yaml"
+    text = (SHIPPED / "couplings.yaml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    stories = (SHIPPED / "couplings.test.yaml").read_text(encoding="utf-8")
+    (tmp_path / "couplings.test.yaml").write_text(stories, encoding="utf-8")
+    checked = run("check", str(path))
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert " 8 couplings are good" in checked.stdout
+    path.write_text(
+        text.replace("within: 30m\n    raise: one above the highest", "within: 30m\n    raise: yellow"),
+        encoding="utf-8",
+    )
+    failed = run("test", str(path), "--rule", "coupled.*")
+    assert failed.exit_code == 1
+    assert (
+        ": coupled.gas-in-chamber: methane beside a full manhole: expected 10m orange; got 10m yellow" in failed.stdout
+    )
+    path.write_text(text.replace("gas.methane.high", "gas.methane.hi"), encoding="utf-8")
+    refused = run("check", str(path))
+    assert refused.exit_code == 2
+    assert "did you mean `gas.methane.high`" in refused.stderr
 
 
 @pytest.fixture
