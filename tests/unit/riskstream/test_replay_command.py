@@ -156,6 +156,16 @@ def test_a_storm_that_is_worse_raises_more() -> None:
     assert sum(int(str(row["lost"])) for row in table.values()) == 0
 
 
+def test_the_couplings_of_a_storm_with_a_leak_each_once_in_order() -> None:
+    result = run("--scenario", "storm-and-leak", "--duration", "21m", "--rate", 200, "--format", "json")
+    coupled = [one["rule"] for one in rows(result) if str(one["rule"]).startswith("coupled.")]
+    assert coupled[0] == "coupled.wide-failure"
+    assert coupled[-1] == "coupled.underpass-in-a-storm"
+    assert sorted(coupled) == [
+        "coupled.gas-in-chamber", "coupled.leak-confirmed", "coupled.underpass-in-a-storm", "coupled.wide-failure",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
