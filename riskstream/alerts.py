@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 LEVELS = ("blue", "yellow", "orange", "red")
+# on a narrow terminal, in turn: the last levels of the zone, the beginning of the id, no seconds, no year
+SHORTEN = (
+    lambda row: {**row, "zone": "/".join(row["zone"].split("/")[-3:])},
+    lambda row: {**row, "zone": "/".join(row["zone"].split("/")[-2:])},
+    lambda row: {**row, "alert_id": row["alert_id"][:8]},
+    lambda row: {**row, "raised_at": row["raised_at"][:-3]},
+    lambda row: {**row, "raised_at": row["raised_at"][5:]},
+    lambda row: {**row, "zone": row["zone"].split("/")[-1]},
+)
 _COLUMNS = ("raised_at", "level", "state", "title", "zone", "sensor", "value", "alert_id")
 
 
@@ -59,9 +68,7 @@ def list_alerts(
             row["raised_at"] = local(row["raised_at"], settings.timezone)
             row["value"] = "" if row["value"] is None else f"{row['value']:.5g}"
             row["alert_id"] = row["alert_id"][:12]
-        if not rows:
-            click.echo("no alerts match", err=True)
-    show_rows(rows, _COLUMNS, form)
+    show_rows(rows, _COLUMNS, form, shorten=SHORTEN, wrap="title")
 
 
 @alerts.command("show")

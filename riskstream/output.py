@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 LEVEL_STYLES = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "blue": "blue", "none": "dim"}
 FORMATS = ("table", "tsv", "csv", "json")
@@ -23,14 +26,24 @@ def form_option(command: Any) -> Any:
     )(command)
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: str | None) -> None:
-    """Print the columns of rows; a value in the column `level` is coloured on a terminal. JSON: an object a line."""
+Row = Mapping[str, Any]
+Shorten = Callable[[Row], Row]
+
+
+def show_rows(
+    rows: Sequence[Row], columns: Sequence[str], form: str | None, *, shorten: Sequence[Shorten] = (), wrap: str = ""
+) -> None:
+    """Print the columns of rows; a value in the column `level` is coloured on a terminal. JSON: an object a line.
+
+    A table that is too wide for its terminal is made narrower by one after another of `shorten`; if that is not enough
+    only the column `wrap` is broken into lines, as far as it can be.
+    """
     form = form or ("table" if sys.stdout.isatty() else "tsv")
     if form == "json":
         for row in rows:
             click.echo(json.dumps({name: plain(row[name]) for name in columns}, ensure_ascii=False))
     elif form == "table":
-        _table(rows, columns)
+        _table(rows, columns, shorten, wrap)
     else:
         out = io.StringIO()
         writer = csv.writer(out, delimiter="," if form == "csv" else "\t", lineterminator="\n")
@@ -52,18 +65,53 @@ def _text(value: Any) -> str:
     return "" if value is None else str(plain(value)).replace("\t", " ").replace("\n", " ")
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def fits(table: Table, width: int) -> bool:
+    """Whether a table needs no more than this width without breaking a line."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
+    wide = Console(width=1_000_000)
+    return wide.measure(table).maximum <= width
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str], shorten: Sequence[Shorten], wrap: str) -> None:
+    from rich.console import Console
+
+    if not rows:
+        click.echo("none")
+        return
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
-    table = Table(header_style="bold", show_edge=False)
+    console.print(table_of(rows, columns, console.width, shorten, wrap))
+
+
+def table_of(
+    rows: Sequence[Row], columns: Sequence[str], width: int, shorten: Sequence[Shorten] = (), wrap: str = ""
+) -> Table:
+    """The table that `show_rows` prints on a terminal of this width."""
+    table = _build(rows, columns, "")
+    for shorter in shorten:
+        if fits(table, width):
+            return table
+        rows = [shorter(row) for row in rows]
+        table = _build(rows, columns, "")
+    if wrap and not fits(table, width):
+        table = _build(rows, columns, wrap)
+    return table
+
+
+def _build(rows: Sequence[Row], columns: Sequence[str], wrap: str) -> Table:
+    from rich.box import HEAVY_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    # without lines between columns there is more room for what must be wrapped
+    table = Table(
+        header_style="bold", show_edge=False, box=None if wrap else HEAVY_HEAD, padding=(0, 1), pad_edge=False
+    )
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=bool(wrap) and name != wrap)
     for row in rows:
         style = LEVEL_STYLES.get(str(row.get("level")), "")
         table.add_row(*(Text(_text(row[name]), style=style if name in ("level", "title") else "") for name in columns))
-    console.print(table)
+    return table

@@ -80,6 +80,4 @@ def list_rejected(
         raise click.ClickException(str(error)) from None
     finally:
         client.disconnect()
-    if not found:
-        click.echo("nothing rejected matches", err=True)
     show_rows([dict(zip(columns, row, strict=True)) for row in found], list(columns), form)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,22 +105,38 @@ def _table(text: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from riskstream.output import fits
+
     result = json.loads(text)
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
+    shown = result["data"][:_MOST_ROWS]
     table = Table(header_style="bold", show_edge=False)
     for column in result["meta"]:
         number = column["type"].startswith(("Int", "UInt", "Float", "Decimal", "Nullable(Int", "Nullable(Float"))
         table.add_column(Text(column["name"]), justify="right" if number else "left", overflow="fold")
-    for row in result["data"][:_MOST_ROWS]:
+    for row in shown:
         table.add_row(*(Text(cell(value)) for value in row))
-    console.print(table)
+    if shown and not fits(table, console.width):
+        for line in vertical([column["name"] for column in result["meta"]], shown):
+            console.print(Text(line), soft_wrap=True)
+    else:
+        console.print(table)
     count = len(result["data"])
     if count > _MOST_ROWS:
         click.echo(f"the first {_MOST_ROWS} of {count} rows; --format csv gives all")
     seconds = result.get("statistics", {}).get("elapsed", 0.0)
     click.secho(f"{count} row{'s' * (count != 1)}, {seconds:.3f} s", dim=True, err=True)
+
+
+def vertical(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """The lines of the form for rows that are too wide for a table: a column a line."""
+    width = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        yield f"Row {number}"
+        for name, value in zip(names, row, strict=True):
+            yield f"{name:>{width}}: {cell(value)}"
 
 
 def cell(value: object) -> str:

@@ -120,7 +120,7 @@ def _show_live(
         state = latest[0]
         hint = "   Ctrl-C ends it" if state.phase is Phase.RUNNING and not detach else ""
         heading = Text(f"Riskstream in {folder}: {HEADINGS[state.phase]}", style="bold").append(hint, style="dim")
-        return Group(heading, parts_table(state))
+        return Group(heading, parts_table(state, console.width))
 
     with Live(get_renderable=picture, console=console, refresh_per_second=4):
         run(lambda state: latest.__setitem__(slice(None), [state]))
@@ -187,7 +187,7 @@ def status(folder: Path, form: str) -> None:
 
         console = _console()
         console.print(f"Riskstream in {folder}: {HEADINGS[state.phase]}", highlight=False)
-        console.print(parts_table(state))
+        console.print(parts_table(state, console.width))
     sys.exit(0 if state is not None and running and state.healthy else 1)
 
 

@@ -69,7 +69,7 @@ def show_addresses(console: Console, folder: Path) -> None:
     state = running_state(folder)
     if state is not None:
         console.print()
-        console.print(parts_table(state))
+        console.print(parts_table(state, console.width))
     me = how_to_call()
     console.print(f"\nNext: {me} status · {me} sql · {me} alerts list --open · {me} simulate --scenario list")
 
