@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from riskstream.alert_queries import find_events, series
+from riskstream.alert_queries import find_events, newest_reading, series
 from riskstream.chart import chart
 from riskstream.output import LEVEL_STYLES
 from riskstream.times import from_ms, local
@@ -35,18 +36,28 @@ def print_alert(settings: Settings, client: ColumnClient, alert: Mapping[str, An
     evidence = _read(alert["evidence"])
     for language, title in alert["title"].items():
         console.print(Text(f"{title}", style=style), Text(f"({language})", style="dim"))
-    for name, value in _facts(alert, settings).items():
-        console.print(Text(f"{name:>{_LABEL}}", style="bold"), Text(value))
+    console.print(labelled(_facts(alert, settings), "bold"))
     console.print()
-    _print_events(console, find_events(client, alert["alert_id"]), settings)
+    events = find_events(client, alert["alert_id"])
+    _print_events(console, events, settings)
     console.print()
     console.print(Text("evidence", style="bold"))
-    for name, value in evidence.items():
-        console.print(Text(f"{name:>{_LABEL}}"), Text(_words(value)))
-    _print_chart(console, settings, client, alert, evidence)
+    console.print(labelled({name: [_words(value)] for name, value in evidence.items()}, ""))
+    _print_chart(console, settings, client, alert, events, evidence)
 
 
-def _facts(alert: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+def labelled(facts: Mapping[str, Sequence[str]], style: str) -> Table:
+    """A label and its texts beside it; a text that is broken into lines stays beside its label."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(justify="right", min_width=_LABEL, no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, texts in facts.items():
+        for number, text in enumerate(texts):
+            table.add_row(Text("" if number else name, style=style), Text(text))
+    return table
+
+
+def _facts(alert: Mapping[str, Any], settings: Settings) -> dict[str, list[str]]:
     state = "cleared" if alert["cleared"] else alert["status"]
     facts = {
         "alert": alert["alert_id"],
@@ -59,9 +70,9 @@ def _facts(alert: Mapping[str, Any], settings: Settings) -> dict[str, str]:
         "onset": local(alert["onset_at"], settings.timezone),
         "raised": local(alert["raised_at"], settings.timezone),
         "due": local(alert["due_at"], settings.timezone) + (" (overdue)" if alert["overdue"] else ""),
-        "advice": "  ".join(alert["advice"].values()),
     }
-    return {name: value for name, value in facts.items() if value and value != "–"}
+    shown = {name: [value] for name, value in facts.items() if value and value != "–"}
+    return shown | ({"advice": list(alert["advice"].values())} if alert["advice"] else {})
 
 
 def _print_events(console: Console, events: list[dict[str, Any]], settings: Settings) -> None:
@@ -81,29 +92,44 @@ def _print_events(console: Console, events: list[dict[str, Any]], settings: Sett
 
 
 def _print_chart(
-    console: Console, settings: Settings, client: ColumnClient, alert: Mapping[str, Any], evidence: Mapping[str, Any]
-) -> None:
+    console: Console, settings: Settings, client: ColumnClient, alert: Mapping[str, Any],
+    events: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any],
+) -> None:  # fmt: skip
     from schemas.kinds import load_kinds
 
     kind = load_kinds(*settings.kinds_dirs).get(alert["kind"])
     if kind is None or not alert["sensors"]:
         return
     field = charted_field(kind, evidence)
-    around_ms = round(1000 * max(1800.0, 30 * kind.period_s))
-    first = round(alert["onset_at"].timestamp() * 1000) - around_ms
-    last = round(alert["updated_at"].timestamp() * 1000) + around_ms // 3
+    sensor = alert["sensors"][0]
+    onset = _ms(alert["onset_at"])
+    cleared = next((_ms(one["updated_at"]) for one in reversed(events) if one["event"] == "cleared"), None)
+    newest = newest_reading(client, kind.table, sensor, alert["mode"], onset) or onset
+    first, last = charted_span(onset, newest if cleared is None else cleared, newest, kind.period_s)
     width = max(20, min(100, console.width - _LABEL - 12))
-    low, high = series(client, kind.table, field.name, alert["sensors"][0], first, last, 2 * width)
+    low, high = series(client, kind.table, field.name, sensor, first, last, 2 * width)
     lines = chart(low, high, threshold_lines(field, evidence))
     if not lines:
         return
     console.print()
-    console.print(Text(f"{field.name} of {alert['sensors'][0]}, {field.unit}", style="bold"))
+    console.print(Text(f"{field.name} of {sensor}, {field.unit}", style="bold"))
     for line in lines:
         style = LEVEL_STYLES.get(line.threshold, "")
         console.print(Text(f"{line.label:>{_LABEL}} {line.cells}{line.threshold}", style=style))
     start, end = (local(from_ms(time), settings.timezone) for time in (first, last))
     console.print(Text(" " * (_LABEL + 1) + start + end.rjust(max(1, width - len(start))), style="dim"))
+
+
+def charted_span(onset_ms: int, ended_ms: int, newest_ms: int, period_s: float) -> tuple[int, int]:
+    """First and last moment of the chart: a bit before the onset, a bit after the end where there are readings."""
+    least = max(60_000, round(10_000 * period_s))
+    margin = max(least, (ended_ms - onset_ms) // 5)
+    last = min(ended_ms + margin, max(newest_ms, ended_ms))
+    return onset_ms - margin, max(last, onset_ms + least)
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
 
 
 def charted_field(kind: Kind, evidence: Mapping[str, Any]) -> Field:

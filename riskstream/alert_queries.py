@@ -78,6 +78,17 @@ def find_events(client: ColumnClient, alert_id: str) -> list[dict[str, Any]]:
     return [dict(zip(_EVENT_COLUMNS, row, strict=True)) for row in rows]
 
 
+def newest_reading(client: ColumnClient, table: str, sensor_id: str, mode: str, since_ms: int) -> int | None:
+    """When the sensor's newest reading of that mode since then was observed, in ms; None where there is none."""
+    sql = f"""
+        SELECT toUnixTimestamp64Milli(max(observed_at)) FROM {table}
+        WHERE sensor_id = {{sensor:String}} AND mode = {{mode:String}}
+            AND observed_at >= fromUnixTimestamp64Milli({{since:Int64}})
+        HAVING count() > 0"""  # noqa: S608 - names of a kind
+    rows = query(client, sql, {"sensor": sensor_id, "mode": mode, "since": since_ms})
+    return int(rows[0][0]) if rows else None
+
+
 def series(
     client: ColumnClient, table: str, field: str, sensor_id: str, first_ms: int, last_ms: int, steps: int
 ) -> tuple[list[float], list[float]]:
