@@ -57,6 +57,7 @@ class FileLog:
         self._kinds = kinds
         self._registry = registry
         self._kind = kind
+        self._kind_of = {sensor_id: sensor.kind for sensor_id, sensor in registry.sensors.items()}
         self._offsets: dict[str, int] = {}
         self._log_time = 0
         self.rows = 0
@@ -153,8 +154,7 @@ class FileLog:
         if self._kind:
             yield self._kinds[self._kind], None
             return
-        known = self._registry.sensors
-        kinds = [known[name].kind if name in known else "" for name in names]
+        kinds = [self._kind_of.get(name, "") for name in names]
         present = dict.fromkeys(kinds)
         number = {name: place for place, name in enumerate(present)}
         of_row = np.array([number[name] for name in kinds], np.int16)[sensor]
