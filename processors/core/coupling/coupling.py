@@ -48,10 +48,12 @@ class Coupling:
         open_ = union(interval for one in signals for leaf in self.leaves for interval in leaf.open(one))
         return intersection(self.pattern.holds(group), open_)
 
-    def belong(self, one: Episode, other: Episode) -> bool:
-        """Do the two stand in different branches, at overlapping times? (Whether they are near is asked elsewhere.)"""
+    def belong(self, one: Episode, other: Episode, *, same_place: bool) -> bool:
+        """Do two related episodes belong together: at overlapping times, and of the same zone or asset or else of
+        different branches? Two full manholes 100 m apart are two places, those of one grid are one.
+        """
         return any(
-            (a.branch != b.branch or a.branch < 0)
+            (same_place or a.branch != b.branch or a.branch < 0)
             and a.matches(one)
             and b.matches(other)
             and intersection(a.counts(one), b.counts(other))

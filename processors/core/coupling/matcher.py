@@ -126,7 +126,9 @@ class Matcher:
         while queue:
             one = queue.pop()
             for other in self._pool.near(one) if one.type != "event" else ():
-                if other.id in group or not self.coupling.belong(one, other):
+                if other.id in group:
+                    continue
+                if not self.coupling.belong(one, other, same_place=self._pool.same_place(one, other)):
                     continue
                 owner = self._owner.get(other.id)
                 if owner is not None:

@@ -36,7 +36,7 @@ def fits(pattern: str, rule_id: str) -> bool:
 class Leaf:
     """A rule or an event at a level or above. It still counts `holds_ms` after it has ended.
 
-    Signals belong together only if they match leaves of different branches: two full manholes do not make methane.
+    Signals that are only near one another belong together if they match leaves of different branches.
     Branch −1 is that of `n_of`, where any two belong together.
     """
 

@@ -64,6 +64,13 @@ class Pool:
         found.pop(episode.id, None)
         return in_order(found.values())
 
+    def same_place(self, one: Episode, other: Episode) -> bool:
+        """Are both in the zone, or at the asset, that makes them related? (Or are they only near?)"""
+        if self._same == "asset":
+            return bool(one.asset_id and other.asset_id) and self._same_asset(one.asset_id, other.asset_id)
+        zone = zone_at(one.zone, self._same) if self._same else ""
+        return bool(zone) and zone == zone_at(other.zone, self._same)
+
     def events_at(self, episode: Episode) -> list[Episode]:
         """Events whose zone or polygon contains the episode."""
         return in_order(event for event in self._events.values() if self._covers(event, episode))
