@@ -69,6 +69,7 @@ def apply(paths: tuple[Path, ...], reason: str, author: str | None, dry_run: boo
         if faults:
             _refuse(faults, "the rules are not applied")
         _play(paths, rules, context)
+        _warn_of_couplings(rules, context)
         _say_changes(before, after)
         if versions and same(before, after):
             return None
@@ -117,6 +118,40 @@ def rollback(version: int, reason: str, author: str | None) -> None:
         if published
         else f"what runs is what version {version} holds: no new version"
     )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--version", type=click.IntRange(min=0), default=None, help="An older version; the newest by default.")
+@needs("kafka")
+def export(folder: Path, version: int | None) -> None:
+    """Write the files of a version into FOLDER, to be edited and applied.
+
+    Version 0 are the rules that the processor starts with; their stories (*.test.yaml) are written beside them. Files
+    that are there already are replaced.
+
+    \b
+    Examples:
+      riskstream rules export my-rules
+      riskstream rules export --version 3 rules-v3
+    """
+    from processors.ruleset import files_of
+
+    context = _Context.load()
+    versions = _versions(context.settings)
+    if version is None:
+        version = versions[-1].version if versions else 0
+    texts = dict(_files_of(version, versions, context))
+    if version == 0:
+        default = [context.settings.rules_dir] if context.settings.rules_dir else None
+        texts |= {path.name: path.read_text(encoding="utf-8") for path in files_of(default, tests=True)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / Path(name).name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    click.echo(f"version {version}: {len(texts)} files in {folder}")
 
 
 @click.command()
@@ -285,6 +320,19 @@ def _play(paths: Sequence[Path], rules: RuleSet, context: _Context) -> None:
         if rule_id in told or not told:
             click.echo(f"warning: {rule_id}: {lack}", err=True)
     click.echo(f"{len(rules)} rules are good, {len(played)} stories pass")
+
+
+def _warn_of_couplings(rules: RuleSet, context: _Context) -> None:
+    """The couplings in use are those of the coupling processor's files: what they name should be there."""
+    from processors.couplings import load_couplings
+    from processors.ruleset import RuleError
+
+    default = [context.settings.rules_dir] if context.settings.rules_dir else None
+    try:
+        load_couplings(default, rules, context.departments)
+    except RuleError as error:
+        for fault in error.faults:
+            click.echo(f"warning: {fault.field}: {fault.message.split('; rules:')[0]}", err=True)
 
 
 def _say_changes(before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from runtime.kafka import producer_config, topic_name
 from schemas.records import Alert
 from schemas.registry import Snapshot
 from schemas.rule_versions import MODES_TOPIC, RULES_TOPIC, Modes, RuleFiles
+from tests.integration.docs_examples import examples, run_example
 from tests.integration.gateways import running
 from tests.integration.processing import (
     KINDS,
@@ -216,3 +219,21 @@ def test_a_mode_is_set_in_the_log_of_every_partition(space: Space, tmp_path: Pat
             lambda: (tmp_path / "processor.log").read_text().count("modes 2") == PARTITIONS, "recovered with version 2"
         )
         assert processor.stop() == 0
+
+
+def test_the_commands_of_the_docs_do_what_the_page_says(space: Space, tmp_path: Path) -> None:
+    log = prepare(space)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = {}
+    for block, _ in examples("rules/live.md"):
+        said[block] = run_example(f"cd {tmp_path}; set -e\n{block}", {**log.environment, "PATH": path})
+    text = "\n".join(said.values())
+    assert "nothing was applied\n" in text
+    assert "below.blue: 1.8 → 1.75" in text
+    assert "dry run: nothing is applied\n" in text
+    assert "applied as version 1\n" in text
+    assert "version 0 is applied as version 2\n" in text
+    assert "version 1: city/north is in emergency until " in text
+    assert sorted(applied(log)) == [1, 2]
+    assert applied(log)[1].author == "li"
+    assert len(log.read(MODES_TOPIC)) == 3
