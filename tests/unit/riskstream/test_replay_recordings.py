@@ -35,6 +35,11 @@ MACHINE = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _only_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RISKSTREAM_RECORDINGS", raising=False)  # a name of the tests, not a setting
+
+
 def events(*arguments: str) -> tuple[list[tuple[str, str, int | None, int | None]], str]:
     """Result, level, minutes from the beginning and to the end of each event; and the summary."""
     result = CliRunner().invoke(replay, [*arguments, "--format", "json"])

@@ -1,6 +1,6 @@
 """An uneventful day of the sample city, replayed by the shipped rules, raises next to nothing.
 
-An hour and a half of the morning by default; RISKSTREAM_TEST_HOURS=24 plays the whole day (some two minutes). What
+An hour and a half of the morning by default; UNEVENTFUL_HOURS=24 plays the whole day (some two minutes). What
 comes in the first quarter of an hour is not counted: the city's windows are full then, as those of a running city are.
 """
 
@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from riskstream.devices.city import load_city
 from riskstream.replay.command import replay
 
-HOURS = float(os.environ.get("RISKSTREAM_TEST_HOURS") or 1.5)
+HOURS = float(os.environ.get("UNEVENTFUL_HOURS") or 1.5)
 START = datetime(2026, 7, 1, 5 if HOURS < 19 else 0, tzinfo=UTC)
 WARM_UP = timedelta(minutes=15)
 
