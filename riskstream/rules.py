@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from riskstream.rules_apply import apply, diff, history, rollback, status
+from riskstream.rules_apply import apply, diff, export, history, rollback, status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def rules() -> None:
     """Rules: check them, play their tests, show what they say, change them while everything runs."""
 
 
-for _command in (apply, history, diff, rollback, status):
+for _command in (apply, history, diff, rollback, export, status):
     rules.add_command(_command)
 
 
