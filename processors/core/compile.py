@@ -18,6 +18,7 @@ from processors.core.expression.parse import parse
 from processors.core.levels import Ladder
 from processors.core.night_count import NightCount
 from processors.core.rule import COMPARISONS, Clear, Rule, Threshold, Where
+from processors.core.schedule import Schedule
 from schemas.kinds import Kind
 from schemas.levels import level_of
 
@@ -73,6 +74,7 @@ def compile_rule(
             name: compiler.number(("evidence", name), text, may_miss=True) for name, text in definition.evidence.items()
         },
         nights=compiler.nights(),
+        schedule=_schedule(definition),
         data_fault=definition.no_data is not None or definition.stuck is not None,
         silent=definition.no_data is not None,
         same_value=_text_of(definition, SAME_VALUE),
@@ -87,6 +89,7 @@ def compile_rule(
 SAME_VALUE = {"kind", "value", "stuck"}
 SAME_LEVELS = {
     "above", "below", "above_or_equal", "below_or_equal", "outside", "when", "and_", "for_", "clear", "nights",
+    "schedule",
 }  # fmt: skip
 
 
@@ -104,6 +107,11 @@ def _clear_text(definition: RuleDefinition) -> str:
     if given.when is not None:
         parts.append(given.when)
     return f"{' and '.join(parts) or 'no level holds'}, for {given.for_}"
+
+
+def _schedule(definition: RuleDefinition) -> Schedule | None:
+    given = definition.schedule
+    return Schedule(tuple(given.hours), tuple(given.seasons), given.mode or "") if given else None
 
 
 def _where(definition: RuleDefinition) -> Where:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from processors.core.durations import Hold, parse_hold
+from processors.core.local_time import parse_hours
+from processors.core.schedule import parse_season
 from schemas.levels import LEVELS
 
 LevelWord: TypeAlias = Literal["blue", "yellow", "orange", "red"]
@@ -38,7 +40,6 @@ Bounds: TypeAlias = tuple[Expression, Expression]
 
 # Of the language, but not yet of this version: refused with a reason, never ignored.
 NOT_YET = {
-    "schedule": "schedules",
     "priority": "priorities",
     "couplings": "couplings",
     "coupling": "tests of couplings",
@@ -85,6 +86,25 @@ class NightsDefinition(Strict):
         return self
 
 
+def _hours(value: Any) -> Any:
+    texts = value if isinstance(value, list) else [value]
+    for text in texts:
+        parse_hours(str(text))
+    return [str(text) for text in texts]
+
+
+def _seasons(value: Any) -> Any:
+    return [parse_season(str(text)) for text in (value if isinstance(value, list) else [value])]
+
+
+class ScheduleDefinition(Strict):
+    """When the rule is in force; all that are given must be so."""
+
+    hours: Annotated[list[str], BeforeValidator(_hours)] = Field(default_factory=list)
+    seasons: Annotated[list[tuple[int, int]], BeforeValidator(_seasons)] = Field(default_factory=list)
+    mode: Literal["peace", "emergency"] | None = None
+
+
 class RuleDefinition(Strict):
     """One rule."""
 
@@ -103,6 +123,7 @@ class RuleDefinition(Strict):
     stuck: ByLevel | None = None
     no_data: ByLevel | None = None
     nights: NightsDefinition | None = None
+    schedule: ScheduleDefinition | None = None
     and_: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = Field(None, alias="and")
     for_: HoldText | dict[LevelWord, HoldText] = Field(Hold(), alias="for")
     clear: ClearDefinition = Field(default_factory=lambda: ClearDefinition.model_validate({}))
@@ -149,7 +170,7 @@ class RuleDefinition(Strict):
         others = {
             "value": self.value, "above": self.above, "below": self.below, "above_or_equal": self.above_or_equal,
             "below_or_equal": self.below_or_equal, "outside": self.outside, "when": self.when, "and": self.and_,
-            "stuck": self.stuck, "nights": self.nights,
+            "stuck": self.stuck, "nights": self.nights, "schedule": self.schedule,
             "evidence": self.evidence, "for": self.for_ != Hold(), "clear": "clear" in self.model_fields_set,
         }  # fmt: skip
         for name, given in others.items():

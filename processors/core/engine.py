@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.core.arrays import Floats, Slots
+from processors.core.arrays import Bools, Floats, Slots
 from processors.core.arrival import Arrivals, Refused, Stragglers, remembered_times
 from processors.core.columns import Columns
 from processors.core.evidence import alert_id, evidence, signal_id
@@ -28,6 +28,7 @@ from processors.core.machine import Machine
 from processors.core.rule import Rule, judge
 from processors.core.rules import RuleSet
 from processors.core.scale import Scale
+from processors.core.schedule import Schedule
 from processors.core.sensors import NO_SLOT, Sensors
 from processors.core.silence import LONGEST_GAP_MS, Heard, SilenceMachine, boundary
 from processors.core.stretch import Stretch
@@ -37,7 +38,7 @@ from schemas.kinds import Kind
 from schemas.levels import Level
 from schemas.records import Signal
 from schemas.registry import Sensor, Snapshot
-from schemas.rule_versions import NO_MODES, Modes
+from schemas.rule_versions import NO_MODES, Modes, ZoneState
 
 CHUNK_SLOTS = 32
 """Slots of a chunk of state: with the shipped rules some 100 KB, far below Kafka's largest message of 1 MB."""
@@ -106,6 +107,7 @@ class Engine:
         for rule in self.rules:
             self._columns.add(_SEQUENCE + rule.id, np.int32, 0)
         self._changed_chunks: set[int] = set()
+        self._zone_states: tuple[object, NDArray[np.int8]] = (None, np.empty(0, np.int8))
 
     def set_registry(self, snapshot: Snapshot, offset: int, log_time: int) -> list[Signal]:
         """Follow another version of the registry from the record at `offset` on; its signals.
@@ -314,6 +316,8 @@ class Engine:
             judgement = judge(rule, part, part.limits(rule), len(part))
             if machine.nights and rule.nights:
                 judgement = machine.nights.apply(part.slots, part.night(rule.nights.hours), judgement)
+            if rule.schedule:
+                judgement = judgement.out_of(self._out_of_schedule(rule.schedule, part))
             unknown = len(part) - int(np.count_nonzero(judgement.known))
             if unknown:
                 self.counts.without_value[rule.id] += unknown
@@ -324,6 +328,22 @@ class Engine:
                 slot, index, number = int(at_row.slots[0]), int(at_row.rows[0]), float(np.ravel(value)[0])
                 signal = self._say(rule, slot, transition, number, text, offset, index)
                 found.append((index, rule.order, signal))
+
+    def _out_of_schedule(self, schedule: Schedule, part: Rows) -> Bools:
+        in_force = schedule.in_force(part.at, self.rule_set.timezone)
+        if schedule.mode:
+            in_force &= (self._emergency()[part.slots] == 1) == (schedule.mode == ZoneState.EMERGENCY)
+        return ~in_force
+
+    def _emergency(self) -> NDArray[np.int8]:
+        """Of every slot, 1 where its zone is in emergency mode now."""
+        ended = sum(zone.until <= self.log_time for zone in self.modes.zones)
+        state = (self.modes.version, ended, self._sensors.snapshot.version, len(self))
+        if self._zone_states[0] != state:
+            zones = [sensor.zone if sensor else "" for sensor in self._sensors.all()]
+            modes = {zone: self.modes.mode_of(zone, self.log_time) for zone in set(zones)}
+            self._zone_states = state, np.array([modes[z] == ZoneState.EMERGENCY for z in zones], np.int8)
+        return self._zone_states[1]
 
     def _say(
         self,

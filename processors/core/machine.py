@@ -71,6 +71,8 @@ class Machine:
         part = frame.take(rows)
         value = judgement.value if judgement.value.ndim == 0 else judgement.value[rows]  # type: ignore[index]
         clear = is_clear(self.rule, part, value, part.limits(self.rule), len(part))
+        if judgement.outside is not None:
+            clear = clear | judgement.outside[rows]
         ladder, tracks = self.rule.ladder, self.tracks
         columns = zip(
             rows.tolist(),

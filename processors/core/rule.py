@@ -13,6 +13,7 @@ from processors.core.expression.check import Needs
 from processors.core.expression.evaluate import ConditionFunction, Frame, NumberFunction, Value
 from processors.core.levels import Ladder
 from processors.core.night_count import NightCount
+from processors.core.schedule import Schedule
 from schemas.levels import LEVELS
 from schemas.registry import Sensor
 
@@ -97,6 +98,7 @@ class Rule:
     clear_text: str
     evidence: Mapping[str, NumberFunction]
     nights: NightCount | None
+    schedule: Schedule | None
     data_fault: bool  # it watches the sensor, not what the sensor watches
     silent: bool  # a `no_data` rule: its thresholds are seconds of silence
     same_value: str  # rules of one id and equal `same_value` judge the same number, so that open alerts go on
@@ -120,6 +122,11 @@ class Judgement:
     value: Value
     height: NDArray[np.int8]
     known: Bools
+    outside: Bools | None = None  # out of the rule's schedule
+
+    def out_of(self, outside: Bools) -> Judgement:
+        """Where the rule is out of schedule no level holds, whatever its value is."""
+        return Judgement(self.value, np.where(outside, np.int8(0), self.height), self.known | outside, outside)
 
 
 def judge(rule: Rule, frame: Frame, limits: Mapping[str, Value], count: int) -> Judgement:

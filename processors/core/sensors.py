@@ -104,6 +104,10 @@ class Sensors:
     def registered(self) -> Bools:
         return self._columns["registered"][: len(self.keys)]
 
+    def all(self) -> list[Sensor | None]:
+        """The sensor of every slot, None where it is not registered."""
+        return [self.snapshot.sensors.get(sensor_id) for _, sensor_id in self.keys]
+
     def periods_ms(self) -> Ints:
         """Period of every slot."""
         return self._columns["period_ms"][: len(self.keys)]

@@ -63,11 +63,10 @@ class Baseline:
     def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Floats:
         """Take the readings in; the baseline at each of them."""
         present = present & self._clock.inside(stretch.times)  # type: ignore[attr-defined]
-        numbers = np.add.reduceat(present.astype(np.int32), strokes.first)
-        if self._lowest:
-            taken = np.minimum.reduceat(np.where(present, steps, NOTHING), strokes.first)
-        else:
-            taken = np.add.reduceat(np.where(present, steps, 0), strokes.first)
+        numbers, taken = present.astype(np.int32), np.where(present, steps, NOTHING if self._lowest else 0)
+        if not stretch.single:
+            numbers = np.add.reduceat(numbers, strokes.first)
+            taken = (np.minimum if self._lowest else np.add).reduceat(taken, strokes.first)
         sums, counts, base = (self._columns[name] for name in (self.sums, self.counts, self.base))
         result = np.empty(len(strokes.first))
         for turn in rounds(stretch, strokes):

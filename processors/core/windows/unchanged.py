@@ -25,6 +25,12 @@ class Unchanged:
     def advance(self, stretch: Stretch, steps: Ints, present: Bools) -> Floats:
         """Take the readings in; the seconds at each of them."""
         since, value = self._columns[self.since], self._columns[self.value]
+        if stretch.single:
+            held, start = value[stretch.heads], since[stretch.heads]
+            new = present & ((steps != held) | (start == FAR_PAST))
+            since[stretch.heads] = start = np.where(new, stretch.times, start)
+            value[stretch.heads] = np.where(present, steps, held)
+            return _seconds(stretch.times, start)
         before = running_last(present, stretch.starts, stretch.group)
         after = before[stretch.ends]
         earlier = np.append(-1, before[:-1])

@@ -25,6 +25,7 @@ from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.levels import level_of
 from schemas.registry import Sensor, Snapshot
+from schemas.rule_versions import NO_MODES, Modes
 
 NAN = math.nan
 parse = lru_cache(parser.parse)
@@ -68,6 +69,7 @@ class Reference:
         self.zone = ZoneInfo(timezone)
         self.rules = rules
         self.log_time = 0
+        self.modes = NO_MODES
         self.snapshot = snapshot
         self.states: dict[tuple[str, str], SensorState] = {}
         self.counts: Counter[str] = Counter()
@@ -298,6 +300,9 @@ class Reference:
                 height = level_of(word).value
         if rule.nights:
             known &= at.night_is_complete(rule.nights.hours)
+        outside = not self._in_force(definition, at, sensor, state)
+        if outside:
+            height, known = 0, True
         if not known:
             self.counts[f"without value {rule.id}"] += 1
             return None
@@ -309,7 +314,7 @@ class Reference:
             height = last[-rule.nights.at_least]
         track = state.tracks.setdefault(rule.id, Track())
         assert state.newest is not None
-        transition = step(track, rule.ladder, state.newest, height, self._is_clear(definition, at, value))
+        transition = step(track, rule.ladder, state.newest, height, outside or self._is_clear(definition, at, value))
         if transition is None:
             return None
         state.sequences[rule.id] += 1
@@ -317,6 +322,26 @@ class Reference:
             transition.word, transition.level, transition.previous, transition.onset, transition.at,
             state.sequences[rule.id], repr(value),
         )  # fmt: skip
+
+    def set_modes(self, modes: Modes, log_time: int) -> list[tuple[Any, ...]]:
+        result = self.tick(log_time)
+        self.modes = modes
+        return result
+
+    def _in_force(self, definition: RuleDefinition, at: Evaluation, sensor: Sensor, state: SensorState) -> bool:
+        given = definition.schedule
+        if given is None:
+            return True
+        newest = state.newest or 0
+        if given.hours and not any(at.inside(hours, newest) for hours in given.hours):
+            return False
+        local = datetime.fromtimestamp(newest / 1000, self.zone)
+        day = local.month * 100 + local.day
+        if given.seasons and not any(
+            first <= day <= last if first <= last else day >= first or day <= last for first, last in given.seasons
+        ):
+            return False
+        return given.mode is None or self.modes.mode_of(sensor.zone, self.log_time) == given.mode
 
     @staticmethod
     def _is_clear(definition: RuleDefinition, at: Evaluation, value: float) -> bool:
@@ -341,7 +366,7 @@ def levels_of(definition: RuleDefinition) -> tuple[Any, ...]:
     given = definition
     return (
         given.above, given.below, given.above_or_equal, given.below_or_equal, given.outside, given.when, given.and_,
-        given.for_, given.clear, given.nights,
+        given.for_, given.clear, given.nights, given.schedule,
     )  # fmt: skip
 
 
@@ -464,7 +489,7 @@ class Evaluation:
             night -= 1
         return night
 
-    def _inside(self, hours: str, at: int) -> bool:
+    def inside(self, hours: str, at: int) -> bool:
         return at < self._instant(self.night(hours, at), parse_hours(hours)[1])
 
     def night_is_complete(self, hours: str) -> bool:
@@ -480,7 +505,7 @@ class Evaluation:
 
         def inside(part: str) -> list[int]:
             found = self._steps(name, (f"hours {hours}", name, part))
-            return [s for r, s in found if self.night(hours, r[0]) == now and self._inside(hours, r[0])]
+            return [s for r, s in found if self.night(hours, r[0]) == now and self.inside(hours, r[0])]
 
         if function == "count":
             return float(len(inside("totals")))
@@ -504,7 +529,7 @@ class Evaluation:
 
         units: dict[int, list[int]] = {}
         for reading, value in self._steps(name, (f"{days} {hours}", name, function)):
-            if unit(reading[0]) == unit(reading[2]) and (not hours or self._inside(hours, reading[0])):
+            if unit(reading[0]) == unit(reading[2]) and (not hours or self.inside(hours, reading[0])):
                 units.setdefault(unit(reading[0]), []).append(value)
         now = unit(self._state.newest or 0)
         known = []

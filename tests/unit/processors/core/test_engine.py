@@ -149,6 +149,9 @@ def test_state_is_put_back_in_order() -> None:
     ("kind", "profile", "period_s"),
     [
         ("gas_pressure", "low-pressure", 1), ("gas_concentration", "", 60), ("water_network", "service", 1),
+        ("gas_pressure", "medium-pressure", 5),
+        ("water_network", "inlet", 1),
+        ("water_leak_acoustics", "", 86_400),
         ("bridge_strain", "", 0.01), ("water_level", "underpass", 60), ("rainfall", "", 60),
     ],
 )  # fmt: skip

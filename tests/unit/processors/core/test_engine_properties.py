@@ -20,6 +20,7 @@ from processors.core.rule import Rule
 from processors.core.rules import RuleSet
 from schemas.batch import Mode
 from schemas.records import Signal
+from schemas.rule_versions import Modes, ZoneMode
 from tests.unit.processors.core.reference import Reference
 from tests.unit.processors.core.support import KIND, T0, batch, compiled, registry
 
@@ -44,6 +45,10 @@ RULES = compiled("""
 - {id: t.night, value: 'min(a, hours("03:40-03:52"))', above: {blue: 0, yellow: 3}, nights: {at_least: 2, of: 3}}
 - {id: t.nights, when: {blue: 'range(a, hours("23:50-03:48")) + mean(a, hours("23:50-03:48")) > 3'},
    nights: {at_least: 1, of: 2}, clear: {when: 'count(b, hours("23:50-03:48")) > 1'}}
+- {id: t.hours, value: a, above: {blue: 0, red: 4}, schedule: {hours: ["03:40-03:52", "23:50-03:10"]},
+   clear: {below: -100, for: 5s}}
+- {id: t.season, value: a, above: {blue: 1}, schedule: {seasons: ["01-02..01-03", "12-30..01-01"], mode: peace}}
+- {id: t.emergency, value: a, above: {yellow: 0}, for: 10s, schedule: {mode: emergency}}
 - {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-1, 1], red: [-3, 3]}}
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 2d)', above: {blue: 0.5, yellow: 3}}
 """)
@@ -63,6 +68,8 @@ LATER = compiled("""
 - {id: t.night, value: 'min(a, hours("03:40-03:52"))', above: {blue: 1, yellow: 2}, nights: {at_least: 1, of: 2}}
 - {id: t.nights, when: {blue: 'range(a, hours("23:50-03:48")) + mean(a, hours("23:50-03:48")) > 3'},
    nights: {at_least: 1, of: 2}}
+- {id: t.season, value: a, above: {blue: 1}, schedule: {seasons: ["01-02..01-03", "12-30..01-01"], mode: peace}}
+- {id: t.emergency, value: a, above: {yellow: 0}, for: 10s, schedule: {mode: emergency, hours: "03:00-04:00"}}
 - {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-0.5, 0.5]}}
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 1d)', above: {blue: 0.5, yellow: 3}}
 - {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
@@ -183,7 +190,9 @@ def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> No
     # changes of mode, registry and rules, and of log time, are points of the log, between batches in every cut
     waits = st.sampled_from([0, 4000, 12_000, 25_000, 40_000, 55_000, 90_000])
     moves = data.draw(st.dictionaries(st.integers(0, len(log)), waits, max_size=5))
-    fixed = {len(log) // 2, change_at, rules_at, *moves}
+    modes_at, zone = data.draw(st.integers(0, 2 * len(log))), data.draw(st.sampled_from(["c", "c/d", "c/e"]))
+    declared = Modes(7, "", "", 0, (ZoneMode(zone, "emergency", T0 + data.draw(st.sampled_from([1, 30_000, 10**9]))),))
+    fixed = {len(log) // 2, change_at, rules_at, modes_at, *moves}
     expected = None
     reference = Reference(KIND, RULES, registry(SENSORS, 1), "Europe/Berlin")
     for take in range(3):
@@ -206,6 +215,10 @@ def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> No
                 new += engine.set_rules(set_of(LATER), start, log_time)
                 if take == 0:
                     plain += at_start(start, reference.set_rules(LATER, log_time))
+            if start == modes_at:
+                new += engine.set_modes(declared, start, log_time)
+                if take == 0:
+                    plain += at_start(start, reference.set_modes(declared, log_time))
             mode = modes[-1] if start >= len(log) // 2 else modes[0]
             part = batch(log[start:end], mode, flags[start:end], run_id="drill")
             if take == 2 and data.draw(st.booleans()):
