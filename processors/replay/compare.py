@@ -1,7 +1,7 @@
 """Two replays of the same readings by different rules: what became of each alert.
 
-An alert of the one and an alert of the other are the same if rule and sensor are, and the times at which they hold
-overlap. Of several that overlap, the earliest go together.
+An alert of the one and an alert of the other are the same if rule and sensor (of couplings: zone) are, and the times at
+which they hold overlap. Of several that overlap, the earliest go together.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def per_rule_and_zone(differences: Iterable[Difference], level: str) -> dict[tup
 def _by_place(found: Iterable[AlertStory]) -> dict[tuple[str, str], list[AlertStory]]:
     places: dict[tuple[str, str], list[AlertStory]] = {}
     for story in found:
-        places.setdefault((story.rule_id, story.sensor_id), []).append(story)
+        places.setdefault((story.rule_id, story.place), []).append(story)
     return places
 
 

@@ -32,6 +32,11 @@ class AlertStory:
         return ",".join(self.last.sensors)
 
     @property
+    def place(self) -> str:
+        """What the alert is about: the sensor or, of couplings, the zone (more sensors may join them)."""
+        return self.zone if self.last.type == "coupling" else self.sensor_id
+
+    @property
     def zone(self) -> str:
         return self.last.zone
 

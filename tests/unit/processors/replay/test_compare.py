@@ -45,6 +45,12 @@ def test_other_sensors_and_rules_are_never_paired() -> None:
     assert changes([story(0, None, rule="a")], [story(0, None, rule="b")]) == [(0, ("lost",)), (0, ("gained",))]
 
 
+def test_couplings_are_paired_by_zone() -> None:
+    few, more = story(0, None, sensor="a"), story(0, None, sensor="a, b")
+    few.last.type = more.last.type = "coupling"
+    assert changes([few], [more]) == [(0, ("same",))]
+
+
 def test_counts_by_rule_and_zone() -> None:
     before = [
         story(0, 10, zone="c/n/a/x"),
