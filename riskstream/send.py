@@ -13,6 +13,10 @@ from riskstream.recording_options import layout_of, recording_options
 
 if TYPE_CHECKING:
     from riskstream.devices.transport import Endpoints, Transport
+    from runtime.settings import Settings
+
+LONG_S = 600
+"""A play that takes longer is told before it starts."""
 
 
 class _Speed(click.ParamType):
@@ -76,12 +80,20 @@ def send(
           --column level_m=River --original-time
 
     \b
-    Exit status: 0 every reading was answered, 1 some were not or sending failed, 2 an option or a file is wrong.
+    Exit status: 0 every reading was answered, 1 some were not or sending failed, 2 an option or a file is wrong or the
+    registry does not have the sensor, 130 stopped by Ctrl-C.
     """
     from riskstream.devices.archive import RecordingError
-    from riskstream.devices.player import late_when_sent, play_series
+    from riskstream.devices.player import duration_s, late_when_sent, play_series
     from riskstream.devices.recording import join, read_recording
-    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
+    from riskstream.devices.report import (
+        EXIT_STOPPED,
+        endpoints_of_settings,
+        in_words,
+        print_counts,
+        progress_bar,
+        stop_on_interrupt,
+    )
     from riskstream.devices.transport import TransportError
     from riskstream.servers import require
     from runtime.settings import SettingsError, load_settings
@@ -103,6 +115,7 @@ def send(
         raise click.UsageError(str(error)) from error
     if way != "http" or http_url is None:
         require(settings, way)
+    _require_sensor(settings, sensor_id, kind)
     if not len(series):
         raise click.UsageError(f"no row has a value for every field that {kind} needs: {series.skipped} were skipped")
     if series.skipped:
@@ -113,6 +126,13 @@ def send(
             f"{late:,} of {len(series):,} readings will be older than the {kinds[kind].max_delay_s:g} s "
             f"(max_delay_s) of {kind} when sent: stored as late, not judged. A lower --speed makes them younger, "
             "--original-time sends them as history",
+            err=True,
+        )
+    seconds = 0.0 if original_time else duration_s(series, speed)
+    if seconds > LONG_S:
+        click.echo(
+            f"takes about {in_words(seconds)} at --speed {speed:g}; use a higher --speed, or --original-time (stored "
+            "as history, not judged)",
             err=True,
         )
     with stop_on_interrupt() as stop, progress_bar(f"{files[0].name} → {sensor_id}") as show:
@@ -131,7 +151,39 @@ def send(
         except TransportError as error:
             raise click.ClickException(str(error)) from error
     print_counts(counts, format_)
+    if stop.is_set():
+        click.echo(f"stopped: {len(series) - counts.sent:,} of {len(series):,} readings were not sent", err=True)
+        sys.exit(EXIT_STOPPED)
     sys.exit(1 if counts.unanswered else 0)
+
+
+def _require_sensor(settings: Settings, sensor_id: str, kind: str) -> None:
+    """Raise UsageError for a sensor that the registry does not have as this kind; a registry out of reach is no fault.
+
+    A device's machine need not reach Kafka; the gateway then rejects what it does not know.
+    """
+    from difflib import get_close_matches
+
+    from riskstream.registry_log import RegistryLogError, read_log
+    from riskstream.servers import is_set, kafka_trouble
+    from schemas.registry import Sensor
+    from schemas.registry_records import SENSORS_TOPIC
+
+    if not is_set(settings, "kafka") or kafka_trouble(settings, timeout_s=2):
+        return
+    try:
+        sensors = read_log(settings).entries(SENSORS_TOPIC)
+    except RegistryLogError:
+        return
+    found = sensors.get(sensor_id)
+    if found is None:
+        near = get_close_matches(sensor_id, sensors, n=3)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise click.UsageError(
+            f"the registry has no sensor {sensor_id!r}{hint} (riskstream registry import --add adds one)"
+        )
+    if isinstance(found, Sensor) and found.kind != kind:
+        raise click.UsageError(f"the registry has {sensor_id} as {found.kind}, not {kind}")
 
 
 def _transport(way: str, endpoints: Endpoints, run_id: str | None) -> Transport:

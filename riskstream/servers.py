@@ -33,9 +33,14 @@ class NoServerError(click.ClickException):
     exit_code = 2
 
 
+def is_set(settings: Settings, server: str) -> bool:
+    """Whether the settings say where a server is, rather than their defaults."""
+    return not settings.model_fields_set.isdisjoint(_SETTINGS[server])
+
+
 def require(settings: Settings, *servers: str) -> None:
     """Raise NoServerError unless the settings say where each of these servers is (a running stack sets them)."""
-    missing = [server for server in servers if settings.model_fields_set.isdisjoint(_SETTINGS[server])]
+    missing = [server for server in servers if not is_set(settings, server)]
     if missing:
         names = [f"RISKSTREAM_{_SETTINGS[server][0].upper()}" for server in missing]
         verb = "is" if len(names) == 1 else "are"

@@ -70,11 +70,18 @@ def simulate(
       riskstream simulate --scenario gas-leak --duration 2m --speed 10 --via mqtt --format json
 
     \b
-    Exit status: 0 every reading was answered, 1 some were not or sending failed, 2 an option is wrong.
+    Exit status: 0 every reading was answered, 1 some were not or sending failed, 2 an option is wrong, 130 stopped by
+    Ctrl-C.
     """
     from riskstream.devices.city import CityError, load_city
     from riskstream.devices.play import Progress, default_speed, play
-    from riskstream.devices.report import endpoints_of_settings, print_counts, progress_bar, stop_on_interrupt
+    from riskstream.devices.report import (
+        EXIT_STOPPED,
+        endpoints_of_settings,
+        print_counts,
+        progress_bar,
+        stop_on_interrupt,
+    )
     from riskstream.devices.scenarios import LEAD_IN_S, SCENARIOS, ScenarioError, scenario_named
     from riskstream.devices.transport import TransportError
     from riskstream.servers import require
@@ -124,4 +131,7 @@ def simulate(
         except TransportError as error:
             raise click.ClickException(str(error)) from error
     print_counts(counts, format_)
+    if stop.is_set():
+        click.echo(f"stopped: what came after the {counts.sent:,} readings above was not sent", err=True)
+        sys.exit(EXIT_STOPPED)
     sys.exit(1 if counts.unanswered else 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.local.paths import DEFAULT_FOLDER
+from riskstream.devices.report import EXIT_STOPPED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
       riskstream demo --scenario gas-leak --seconds 30 --stop
 
     \b
-    Exit status: 0 if every reading sent is stored or rejected with a reason, otherwise 1.
+    Exit status: 0 if every reading sent is stored or rejected with a reason, 130 if stopped by Ctrl-C, otherwise 1.
     """
     from rich.console import Console
 
@@ -59,13 +60,19 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
         console.print(f"Starting Kafka, Mosquitto, ClickHouse and the services in {folder} …")
         try:
             state = start_detached(StackOptions(folder, (), {}))
+        except KeyboardInterrupt:
+            console.print("stopped; the stack goes on starting: riskstream status shows it, riskstream down ends it")
+            sys.exit(EXIT_STOPPED)
         except START_ERRORS as error:
             raise click.ClickException(str(error)) from error
         os.environ.update(state.environment)
         console.print(f"All parts are healthy after {time.monotonic() - began:.0f} s.\n")
-    whole = False
+    status = 1
     try:
-        whole = _play_and_report(console, folder, scenario, seconds, seed, picture)
+        status = _play_and_report(console, folder, scenario, seconds, seed, picture)
+    except KeyboardInterrupt:
+        status = EXIT_STOPPED
+        console.print("stopped")
     finally:
         if ours and stop:
             stop_stack(folder)
@@ -73,12 +80,13 @@ def demo(scenario: str, seconds: int, seed: int, stop: bool, picture: Path | Non
         from riskstream.demo.report import how_to_call
 
         console.print(f"\nThe stack goes on running: look further, or end it with [bold]{how_to_call()} down[/].")
-    sys.exit(0 if whole else 1)
+    sys.exit(status)
 
 
 def _play_and_report(
     console: Console, folder: Path, scenario: str, seconds: int, seed: int, picture: Path | None
-) -> bool:
+) -> int:
+    """Returns the exit status."""
     from riskstream.demo.account import Account
     from riskstream.demo.report import show_accounts, show_addresses, show_alerts, show_examples
     from runtime.settings import load_settings
@@ -87,17 +95,21 @@ def _play_and_report(
     account = Account(settings)
     _import_city(settings)
     account.open()
-    counts = _play(console, settings, scenario, seconds, seed)
+    counts, stopped = _play(console, settings, scenario, seconds, seed)
+    if stopped:
+        console.print(f"\nStopped: {counts.sent:,} readings were sent. What became of them:")
     stored, rejected = account.wait_for(counts)
     whole = show_accounts(console, counts, stored, rejected)
     show_alerts(console, account)
+    if stopped:
+        return EXIT_STOPPED
     if picture is not None:
         svg = console.export_svg(title="riskstream demo", clear=False)
         # without the fonts that it would load from elsewhere: the reader's own will do
         picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
     show_examples(console, settings)
     show_addresses(console, folder)
-    return whole
+    return 0 if whole else 1
 
 
 def _import_city(settings: Settings) -> None:
@@ -127,12 +139,13 @@ def _import_city(settings: Settings) -> None:
         raise click.ClickException("the sample city could not be imported")
 
 
-def _play(console: Console, settings: Settings, scenario: str, seconds: int, seed: int) -> Counts:
+def _play(console: Console, settings: Settings, scenario: str, seconds: int, seed: int) -> tuple[Counts, bool]:
+    """What was sent, and whether Ctrl-C ended it early."""
     from riskstream.alert_lines import alert_line
     from riskstream.demo.feed import AlertFeed
     from riskstream.devices.city import load_city
     from riskstream.devices.play import default_speed, play
-    from riskstream.devices.report import endpoints_of_settings
+    from riskstream.devices.report import endpoints_of_settings, stop_on_interrupt
     from riskstream.devices.scenarios import ScenarioError, scenario_named
     from riskstream.devices.transport import TransportError
 
@@ -144,12 +157,15 @@ def _play(console: Console, settings: Settings, scenario: str, seconds: int, see
         console.print(
             f"{len(city.sensors):,} sensors, {seconds} s on the clock at ×{speed:.0f}; alerts as they come:\n"
         )
-        with AlertFeed(
+        feed = AlertFeed(
             settings, lambda alert: console.print(alert_line(alert, settings.timezone, brief=True), soft_wrap=True)
-        ):
-            return play(
+        )
+        with stop_on_interrupt() as stop, feed:
+            counts = play(
                 city.sensors.values(), city.assets, city.kinds, endpoints_of_settings(None, None),
                 scenario=scenario, duration_s=seconds, speed=speed, seed=seed, utc_offset_s=city.utc_offset_s,
+                stop=stop,
             )  # fmt: skip
+        return counts, stop.is_set()
     except (ScenarioError, TransportError) as error:
         raise click.ClickException(str(error)) from error

@@ -41,6 +41,11 @@ def moved(series: Series, now_ms: int, speed: float) -> Series:
     return Series(series.observed_at - series.observed_at.max() + end_ms, series.values, series.skipped)
 
 
+def duration_s(series: Series, speed: float) -> float:
+    """How long a play at this speed takes on the clock."""
+    return float(series.observed_at.max() - series.observed_at.min()) / 1000 / speed
+
+
 def late_when_sent(series: Series, kind: Kind, speed: float) -> int:
     """How many readings, moved to now, are older than the kind's `max_delay_s` when they are sent."""
     behind_ms = (series.observed_at.max() - series.observed_at) * (1.0 if np.isinf(speed) else 1 - 1 / speed)

@@ -19,6 +19,18 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+EXIT_STOPPED = 130
+"""Exit status of a command that Ctrl-C stopped, as shells have it."""
+
+
+def in_words(seconds: float) -> str:
+    """A long time span in its largest fitting unit: `12 minutes`, `3.5 hours`, `4 days`."""
+    for name, size in (("days", 86_400), ("hours", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {name}" if seconds < 100 * size else f"{seconds / size:,.0f} {name}"
+    return f"{seconds / 60:.0f} minutes"
+
+
 class Duration(click.ParamType):
     """A click type: `90`, `90s`, `1.5m`, `2h` in seconds."""
 

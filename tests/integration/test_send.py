@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -202,3 +206,32 @@ def test_no_broker(broker: Broker) -> None:
     broker.stop()
     with pytest.raises(TransportError, match=f"MQTT broker at 127.0.0.1:{broker.port}: Connection refused"):
         MqttTransport(Endpoints(mqtt_port=broker.port), client_id="device")
+
+
+def test_a_long_play_is_told_and_ctrl_c_says_what_was_not_sent(
+    endpoints: Endpoints, settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "slow.csv"
+    file.write_text("time,rain_mm\n" + "".join(f"2026-01-{day:02}T00:00:00Z,0.2\n" for day in range(1, 11)))
+    command = [sys.executable, "-m", "riskstream", "send", str(file), "--kind", "rainfall", "--column",
+               "rain_mm=rain_mm", "--http-url", endpoints.http_url, "--via", "http"]  # fmt: skip
+    done = subprocess.Popen(
+        [*command, "--sensor", "RF-DQ-11"], env={**os.environ, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_until(lambda: published(settings).readings or None, "the first reading")
+    done.send_signal(signal.SIGINT)
+    _, errors = done.communicate(timeout=60)
+    assert "takes about 9 days at --speed 1" in errors
+    assert "stopped: 9 of 10 readings were not sent" in errors
+    assert done.returncode == 130
+
+    def refused(*arguments: str) -> str:
+        other = subprocess.run(
+            [*command, *arguments], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
+        )
+        assert other.returncode == 2
+        return other.stderr
+
+    assert "the registry has no sensor 'RF-DQ-1'; did you mean RF-DQ-" in refused("--sensor", "RF-DQ-1")
+    assert "the registry has GP-DQ-111-1 as gas_pressure, not rainfall" in refused("--sensor", "GP-DQ-111-1")

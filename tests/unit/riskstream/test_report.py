@@ -7,7 +7,7 @@ import click
 import pytest
 
 from riskstream.devices.counts import Counts, TransportCounts
-from riskstream.devices.report import Duration, print_counts, progress_bar, stop_on_interrupt
+from riskstream.devices.report import Duration, in_words, print_counts, progress_bar, stop_on_interrupt
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60", 60), ("60s", 60), ("1.5m", 90), ("2h", 7200), ("500ms", 0.5)])
@@ -52,3 +52,11 @@ def test_the_first_interrupt_stops_the_second_ends():
         assert stop.is_set()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(700, "12 minutes"), (7200, "2 hours"), (12_700, "3.5 hours"), (345_600, "4 days"), (2e8, "2,315 days")],
+)
+def test_long_times_in_words(seconds, text):
+    assert in_words(seconds) == text
