@@ -59,6 +59,7 @@ def list_alerts(
     from riskstream.alert_queries import find_alerts
     from riskstream.times import local
 
+    _require_department(department)
     with _clickhouse() as (settings, client):
         rows = find_alerts(
             client, only_open=only_open, level=level, department=department, zone=zone, since=since, limit=limit
@@ -105,6 +106,7 @@ def watch(
     from riskstream.servers import kafka_trouble
     from schemas.levels import level_of
 
+    _require_department(department)
     settings = _settings()
     if trouble := kafka_trouble(settings):
         raise click.ClickException(trouble)
@@ -151,6 +153,19 @@ def _print_event(alert: Any, settings: Settings, form: str) -> None:
         else:
             click.echo(line.plain)
     sys.stdout.flush()
+
+
+def _require_department(department: str | None) -> None:
+    from schemas.departments import DepartmentsError, load_departments
+
+    if department is None:
+        return
+    try:
+        known = load_departments(_settings().departments_file)
+    except DepartmentsError as error:
+        raise click.UsageError(str(error)) from None
+    if department not in known:
+        raise click.BadParameter(f"{department!r}; allowed: {', '.join(known)}", param_hint="--department")
 
 
 def _settings() -> Settings:

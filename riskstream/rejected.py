@@ -10,6 +10,7 @@ import click
 from riskstream.output import form_option, show_rows
 from riskstream.servers import needs
 from riskstream.times import Since
+from schemas.reasons import Reason
 
 # column -> expression
 _EACH = {
@@ -37,7 +38,12 @@ def rejected() -> None:
 
 
 @rejected.command("list")
-@click.option("--reason", help="Only with this reason.")
+@click.option(
+    "--reason",
+    type=click.Choice([one.value for one in Reason]),
+    metavar="REASON",
+    help="Only with this reason (docs/http.md).",
+)
 @click.option("--kind", help="Only sent as this kind.")
 @click.option("--source", help="Only from: mqtt, http, processor, sink.")
 @click.option("--since", type=Since(), help="Only since: 2h, 7d, 2026-07-01T12:00:00Z.")

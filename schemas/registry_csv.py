@@ -35,6 +35,8 @@ _ATTRIBUTE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NOT_A_NUMBER = frozenset({"nan", "inf", "infinity"})
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0", ""})
+# bytes that are not UTF-8 as `surrogateescape` keeps them, and those of binary files
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _SEPARATORS = re.compile(r"[\s;]+")
 
 
@@ -285,6 +287,9 @@ def _parse(
     parsed: Parsed[T] = Parsed({})
     lines = _lines(_decode(data), file, parsed.errors)
     _, header = next(lines, (1, []))
+    if any(_NOT_TEXT.search(name) for name in header):
+        parsed.errors = [RowError(file, 1, "", "not UTF-8 text; allowed: CSV in UTF-8")]
+        return parsed
     header = [name.strip() for name in header]
     _check_header(header, file, columns, attributes, parsed.errors)
     extra = [name for name in header if name not in columns and name != ATTRIBUTES_COLUMN]

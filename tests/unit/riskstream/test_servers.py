@@ -107,3 +107,21 @@ def test_commands_end_when_kafka_is_away(line: str, monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 1
     assert f"Kafka at {address} does not answer" in result.output
     assert "KafkaError" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ("alerts|list|--department|nosuch", "'nosuch'; allowed: "),
+        ("alerts|watch|--department|nosuch", "'nosuch'; allowed: "),
+        ("rejected|list|--reason|foo", "'unknown_sensor'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_what_can(
+    line: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISKSTREAM_CLICKHOUSE_HOST", "127.0.0.1")
+    monkeypatch.setenv("RISKSTREAM_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    result = run(*line.split("|"))
+    assert result.exit_code == 2
+    assert allowed in result.output

@@ -149,6 +149,14 @@ def test_an_empty_file_misses_every_column():
     assert [error.column for error in parsed.errors] == list(SENSOR_COLUMNS)
 
 
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04\x00\x08\nx,y\n", "sensor_id,kind\nx,y\n".encode("utf-16"), b"\x80,\x81\n\xff"]
+)
+def test_a_file_that_is_no_text_is_told_once(data):
+    parsed = parse_sensors(data, kinds=[], departments=[], file="s.csv")
+    assert parsed.errors == [RowError("s.csv", 1, "", "not UTF-8 text; allowed: CSV in UTF-8")]
+
+
 def test_bad_utf_8_names_the_cell():
     data = f"{HEADER}\n{GOOD}\n".encode().replace(b"Old Quay", b"Old \xff\xfe")
     (error,) = parse_sensors(data, kinds=KINDS, departments=DEPARTMENTS, file="s.csv").errors
