@@ -43,7 +43,7 @@ for _command in (apply, history, diff, rollback, export, status):
 def check(paths: tuple[Path, ...], format_: str) -> None:
     """Check rule files and folders (by default those that the processor uses), and say what their tests lack.
 
-    Exit status 0: the rules are good; 2: they are not.
+    Exit status 0: the rules are good; 2: they are not, or there are none.
 
     \b
     Examples:
@@ -52,6 +52,10 @@ def check(paths: tuple[Path, ...], format_: str) -> None:
     """
     found, kinds = _load(paths, format_)
     couplings = _couplings(paths, found, format_)
+    if not len(found) and not len(couplings):
+        where = ", ".join(map(str, paths)) or "the folder of RISKSTREAM_RULES_DIR"
+        click.echo(f"there are no rules in {where}; rules are in *.yaml files", err=True)
+        sys.exit(EXIT_BAD_RULES)
     lacks = _lacking(paths, found, kinds, couplings, format_)
     if format_ == "json":
         names = [one.id for one in (*found, *couplings)]
@@ -71,7 +75,7 @@ def check(paths: tuple[Path, ...], format_: str) -> None:
 def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> None:
     """Play the stories in the *.test.yaml files beside the rules; one line a failure with what was expected and got.
 
-    Exit status 0: all pass; 1: some fail; 2: the rules or tests cannot be read.
+    Exit status 0: all pass; 1: some fail; 2: the rules or tests cannot be read, or there are none.
 
     \b
     Examples:
@@ -84,6 +88,11 @@ def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> Non
     stories: list[Played | PlayedCoupling] = [*_play(paths, found, kinds, format_)]
     stories += _play_couplings(paths, _couplings(paths, found, format_), format_)
     played = [story for story in stories if fnmatchcase(story.outcome.case.rule, only)]
+    if not played:
+        told = sorted({story.outcome.case.rule for story in stories})
+        known = f"rules with stories: {', '.join(told)}" if told else "there are none (*.test.yaml beside the rules)"
+        click.echo(f"no story is of a rule that matches {only!r}; {known}", err=True)
+        sys.exit(EXIT_BAD_RULES)
     failed = [story for story in played if not story.outcome.passed]
     if format_ == "json":
         click.echo(json.dumps([_as_json(story) for story in played], indent=2, ensure_ascii=False))

@@ -103,3 +103,13 @@ def test_show() -> None:
     missing = run("show", "nothing.*")
     assert missing.exit_code == 1
     assert "no rule matches 'nothing.*'; rules: any.no-data" in missing.stderr
+
+
+def test_no_rules_and_no_stories_are_faults(tmp_path: Path) -> None:
+    checked = run("check", str(tmp_path))
+    assert checked.exit_code == 2
+    assert f"there are no rules in {tmp_path}" in checked.stderr
+    played = run("test", "--rule", "nix*")
+    assert played.exit_code == 2
+    assert "no story is of a rule that matches 'nix*'; rules with stories: " in played.stderr
+    assert "gas.pressure.low" in played.stderr
