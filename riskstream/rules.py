@@ -139,6 +139,19 @@ def show(pattern: str, format_: str) -> None:
                 click.echo(f"{key if position == 0 else '':<12} {line}")
 
 
+@rules.command()
+def schema() -> None:
+    """Print the JSON Schema of rule files, for editors.
+
+    \b
+    Examples:
+      riskstream rules schema > schema.json
+    """
+    from processors.rule_schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
 def _load(paths: tuple[Path, ...], format_: str) -> tuple[RuleSet, Mapping[str, Kind]]:
     from processors.ruleset import TEST_SUFFIX, RuleError, load_rules
     from runtime.settings import load_settings

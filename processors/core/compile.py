@@ -20,7 +20,7 @@ from processors.core.night_count import NightCount
 from processors.core.rule import COMPARISONS, Clear, Rule, Threshold, Where
 from processors.core.schedule import Schedule
 from schemas.kinds import Kind
-from schemas.levels import level_of
+from schemas.levels import LEVELS, level_of
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -209,9 +209,46 @@ class _Compiler:
             level = level_of(word).value
             result.append(self._threshold(("outside", word, 0), level, "below", low))
             result.append(self._threshold(("outside", word, 1), level, "above", high))
+        for number, comparison in enumerate(("below", "above")):
+            self._check_order(comparison, [t for t in result if t.column.endswith(f"/{number}")], "outside")
+        self._check_overlap(result)
+        self._check_reach(result)
         return tuple(result)
 
-    def _check_order(self, comparison: str, thresholds: list[Threshold]) -> None:
+    def _check_overlap(self, thresholds: list[Threshold]) -> None:
+        """A value must not be too high and too low at once."""
+        above = [t for t in thresholds if t.comparison.startswith("above") and t.constant is not None]
+        below = [t for t in thresholds if t.comparison.startswith("below") and t.constant is not None]
+        for low in below:
+            for high in above:
+                if high.constant is not None and low.constant is not None and high.constant < low.constant:
+                    raise DefinitionError(
+                        (low.column.split("/")[2], LEVELS[low.level - 1].word),
+                        f"overlaps: every value between {high.text} and {low.text} is both below {low.text} "
+                        f"({LEVELS[low.level - 1].word}) and above {high.text} ({LEVELS[high.level - 1].word})",
+                    )
+
+    def _check_reach(self, thresholds: list[Threshold]) -> None:
+        """A level of a plain field must lie within what its instrument can give."""
+        name = (self._definition.value or "").strip()
+        if name not in self._kind.field_names or self._definition.stuck:
+            return
+        field = self._kind.field(name)
+        for threshold in thresholds:
+            limit, rising = threshold.constant, threshold.comparison.startswith("above")
+            strict = not threshold.comparison.endswith("equal")
+            if limit is None:
+                continue
+            end = field.maximum if rising else field.minimum
+            beyond = limit > end if rising else limit < end
+            if beyond or (strict and limit == end):
+                word = LEVELS[threshold.level - 1].word
+                raise DefinitionError(
+                    (threshold.column.split("/")[2], word),
+                    f"{word} is never reached: {name} is from {field.minimum:g} to {field.maximum:g} {field.unit}",
+                )
+
+    def _check_order(self, comparison: str, thresholds: list[Threshold], key: str = "") -> None:
         known = sorted((t for t in thresholds if t.constant is not None), key=lambda t: t.level)
         rising = comparison.startswith(("above", "no_data", "stuck"))
         for lower, higher in pairwise(known):
@@ -223,9 +260,9 @@ class _Compiler:
                 ]
                 high, low = words[higher.level - 1], words[lower.level - 1]
                 raise DefinitionError(
-                    (comparison, high),
+                    (key or comparison, high),
                     f"{high} ({higher.text}) is reached before {low} ({lower.text}), so {low} never would be; "
-                    f"`{comparison}` must {'rise' if rising else 'fall'} from blue to red",
+                    f"`{key or comparison}` must {'rise' if rising else 'fall'} from blue to red",
                 )
 
     def clear(self) -> Clear | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from processors.core.durations import Hold, parse_hold
 from processors.core.local_time import parse_hours
@@ -32,9 +32,15 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Expression: TypeAlias = Annotated[str, BeforeValidator(_expression)]
-HoldText: TypeAlias = Annotated[Hold, BeforeValidator(_hold)]
-OneOrMore: TypeAlias = Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
+def _one_or_more(item: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": item}, {"type": "array", "items": {"type": item}, "minItems": 1}]})
+
+
+Expression: TypeAlias = Annotated[str, BeforeValidator(_expression), WithJsonSchema({"type": ["string", "number"]})]
+HoldText: TypeAlias = Annotated[
+    Hold, BeforeValidator(_hold), WithJsonSchema({"type": "string", "examples": ["30s", "10m", "2 readings"]})
+]
+OneOrMore: TypeAlias = Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1), _one_or_more("string")]
 ByLevel: TypeAlias = Annotated[dict[LevelWord, Expression], Field(min_length=1)]
 Bounds: TypeAlias = tuple[Expression, Expression]
 
@@ -100,8 +106,10 @@ def _seasons(value: Any) -> Any:
 class ScheduleDefinition(Strict):
     """When the rule is in force; all that are given must be so."""
 
-    hours: Annotated[list[str], BeforeValidator(_hours)] = Field(default_factory=list)
-    seasons: Annotated[list[tuple[int, int]], BeforeValidator(_seasons)] = Field(default_factory=list)
+    hours: Annotated[list[str], BeforeValidator(_hours), _one_or_more("string")] = Field(default_factory=list)
+    seasons: Annotated[list[tuple[int, int]], BeforeValidator(_seasons), _one_or_more("string")] = Field(
+        default_factory=list
+    )
     mode: Literal["peace", "emergency"] | None = None
 
 

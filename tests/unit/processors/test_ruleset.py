@@ -97,6 +97,11 @@ def test_a_good_file(tmp_path: Path) -> None:
          "r.yaml:13:13: rules[t.level].nights: at_least (4) is more than of (3)"),
         ("    source: a test\n", "    source: a\n    source: b\n", "r.yaml:13:5: the key `source` is given twice"),
         ("where: {profile", "where: {{profile", "r.yaml:"),
+        ("100 * level_m", "level_m\n    below: {red: 300}", "r.yaml:8:18: rules[t.level].below.red: overlaps: every value between"),
+        ("100 * level_m", "level_m\n    below: {red: -13000}",
+         "r.yaml:8:18: rules[t.level].below.red: red is never reached: level_m is from -12000 to 12000 m"),
+        ("100 * level_m", "level_m\n    outside: {blue: [0, 5], yellow: [1, 6]}",
+         "r.yaml:8:37: rules[t.level].outside.yellow: yellow (1) is reached before blue (0), so blue never would be"),
     ],
 )  # fmt: skip
 def test_faults(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -24,7 +24,7 @@ from schemas.rule_versions import Modes, ZoneMode
 from tests.unit.processors.core.reference import Reference
 from tests.unit.processors.core.support import KIND, T0, batch, compiled, registry
 
-EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "500"))
 
 RULES = compiled("""
 - {id: t.mean, value: "mean(a, 60s)", above: {blue: 2, yellow: 4, red: 6}, for: 20s, clear: {below: 1.5, for: 30s}}
