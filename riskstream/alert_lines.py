@@ -11,10 +11,13 @@ from riskstream.times import from_ms, local
 from schemas.records import Alert
 
 
+_BRIEF_SENSORS = 2
+
+
 def alert_line(alert: Alert, timezone: str, language: str = "en", *, brief: bool = False) -> Text:
     """Time, level in its colour, what happened, title, value, where, who gets it, and the id's beginning.
 
-    Brief: without the date, the upper zones and the id.
+    Brief: without the date, the upper zones, most of many sensors, and the id.
     """
     style = "green" if alert.cleared else LEVEL_STYLES[alert.level.word]
     title = alert.title.get(language) or next(iter(alert.title.values()), alert.rule_id)
@@ -24,7 +27,9 @@ def alert_line(alert: Alert, timezone: str, language: str = "en", *, brief: bool
     zone = "/".join(alert.zone.split("/")[-3:]) if brief else alert.zone
     line = Text(f"{at.split()[-1] if brief else at}  ")
     line.append(f"{alert.level.word:<6} {alert.event:<8} {title + exercise + value:<50}", style=style)
-    line.append(f"  {zone}  {','.join(alert.sensors)}", style="dim")
+    more = len(alert.sensors) - _BRIEF_SENSORS
+    shown = alert.sensors[:_BRIEF_SENSORS] + [f"+{more}"] if brief and more > 0 else alert.sensors
+    line.append(f"  {zone}  {','.join(shown)}", style="dim")
     line.append(f"  → {','.join(alert.departments)}")
     if not brief:
         line.append(f"  {alert.alert_id[:12]}", style="dim")

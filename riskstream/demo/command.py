@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from riskstream.devices.counts import Counts
     from runtime.settings import Settings
+    from schemas.records import Alert
 
 
 @click.command()
@@ -157,10 +158,13 @@ def _play(console: Console, settings: Settings, scenario: str, seconds: int, see
         console.print(
             f"{len(city.sensors):,} sensors, {seconds} s on the clock at ×{speed:.0f}; alerts as they come:\n"
         )
-        feed = AlertFeed(
-            settings, lambda alert: console.print(alert_line(alert, settings.timezone, brief=True), soft_wrap=True)
-        )
-        with stop_on_interrupt() as stop, feed:
+
+        def show(alert: Alert) -> None:
+            # links repeat what is shown already, and the risk index moves with every alert
+            if alert.event != "linked" and alert.type != "index":
+                console.print(alert_line(alert, settings.timezone, brief=True), soft_wrap=True)
+
+        with stop_on_interrupt() as stop, AlertFeed(settings, show):
             counts = play(
                 city.sensors.values(), city.assets, city.kinds, endpoints_of_settings(None, None),
                 scenario=scenario, duration_s=seconds, speed=speed, seed=seed, utc_offset_s=city.utc_offset_s,
