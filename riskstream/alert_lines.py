@@ -10,7 +10,6 @@ from riskstream.output import LEVEL_STYLES
 from riskstream.times import from_ms, local
 from schemas.records import Alert
 
-
 _BRIEF_SENSORS = 2
 
 
@@ -28,7 +27,7 @@ def alert_line(alert: Alert, timezone: str, language: str = "en", *, brief: bool
     line = Text(f"{at.split()[-1] if brief else at}  ")
     line.append(f"{alert.level.word:<6} {alert.event:<8} {title + exercise + value:<50}", style=style)
     more = len(alert.sensors) - _BRIEF_SENSORS
-    shown = alert.sensors[:_BRIEF_SENSORS] + [f"+{more}"] if brief and more > 0 else alert.sensors
+    shown = [*alert.sensors[:_BRIEF_SENSORS], f"+{more}"] if brief and more > 0 else alert.sensors
     line.append(f"  {zone}  {','.join(shown)}", style="dim")
     line.append(f"  → {','.join(alert.departments)}")
     if not brief:
