@@ -122,10 +122,8 @@ def _print_chart(
 
 def charted_span(onset_ms: int, ended_ms: int, newest_ms: int, period_s: float) -> tuple[int, int]:
     """First and last moment of the chart: a bit before the onset, a bit after the end where there are readings."""
-    least = max(60_000, round(10_000 * period_s))
-    margin = max(least, (ended_ms - onset_ms) // 5)
-    last = min(ended_ms + margin, max(newest_ms, ended_ms))
-    return onset_ms - margin, max(last, onset_ms + least)
+    margin = max(60_000, round(6000 * period_s), (ended_ms - onset_ms) // 5)
+    return onset_ms - margin, min(ended_ms + margin, max(newest_ms, ended_ms))
 
 
 def _ms(time: datetime) -> int:

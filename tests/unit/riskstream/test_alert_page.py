@@ -19,8 +19,8 @@ def test_a_cleared_alert_is_charted_to_a_bit_after_it_cleared() -> None:
     assert charted_span(100 * MINUTE, 200 * MINUTE, 205 * MINUTE, 10) == (80 * MINUTE, 205 * MINUTE)
 
 
-def test_a_short_alert_has_some_readings_around_it() -> None:
-    assert charted_span(100 * MINUTE, 100 * MINUTE, 100 * MINUTE, 300) == (50 * MINUTE, 150 * MINUTE)
+def test_a_short_alert_has_some_readings_before_it() -> None:
+    assert charted_span(100 * MINUTE, 100 * MINUTE, 100 * MINUTE, 300) == (70 * MINUTE, 100 * MINUTE)
 
 
 def test_each_line_of_advice_is_indented() -> None:
