@@ -94,7 +94,7 @@ def _play_and_report(
 
     settings = load_settings()
     account = Account(settings)
-    _import_city(settings)
+    import_city(settings)
     account.open()
     counts, stopped = _play(console, settings, scenario, seconds, seed)
     if stopped:
@@ -113,7 +113,7 @@ def _play_and_report(
     return 0 if whole else 1
 
 
-def _import_city(settings: Settings) -> None:
+def import_city(settings: Settings) -> None:
     """As a user would do it, unless the registry has the whole city. What else is registered stays as it is."""
     from riskstream.devices.city import SAMPLE_CITY, load_city
     from riskstream.registry_log import RegistryLogError, read_log

@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.demo.generate import FOLDER
+from riskstream.demo.command import import_city
 from riskstream.registry import registry
 from riskstream.registry_log import Difference, RegistryLogError, publish, read_log
 from runtime.kafka import producer_config, topic_name
@@ -120,6 +122,28 @@ def test_a_small_file_neither_empties_the_registry_nor_has_to_be_whole(settings:
     assert allowed.exit_code == 0
     assert list(read_log(settings).snapshot().sensors) == ["MINE-1"]
     assert len(read_log(settings).snapshot().assets) > 0
+
+
+def test_the_demo_changes_no_sensor_of_the_user(settings: Settings, tmp_path: Path) -> None:
+    header = (FOLDER / "sensors.csv").read_text().splitlines()[0]
+    own = tmp_path / "own.csv"
+    own.write_text(f"{header}\nMINE-1,rainfall,,lanshui,flood,,,,,\n")
+    assert run("import", own).exit_code == 0
+    import_city(settings)
+    assert len(read_log(settings).snapshot().sensors) == 2031
+
+    # its sensors are there, one of them as the user has it: nothing is imported
+    own.write_text(f"{header}\nRF-DQ-11,rainfall,mine,lanshui,flood,,,,,\n")
+    assert run("import", "--add", own).exit_code == 0
+    import_city(settings)
+    log = read_log(settings)
+    assert log.versions == [1, 2, 3]
+    assert log.snapshot().sensors["RF-DQ-11"].name == "mine"
+
+    # and where they are not all there, a different one is named
+    assert run("import", "--allow-removals", own).exit_code == 0
+    with pytest.raises(ClickException, match=r"RF-DQ-11 .*--folder"):
+        import_city(settings)
 
 
 def test_rows_of_an_aborted_import_are_in_no_version(settings: Settings, city: Path) -> None:
