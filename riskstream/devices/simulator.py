@@ -141,7 +141,9 @@ class Simulator:
             if alarm is not None:
                 usual |= alarm(fleet, sensor, values)
         noise, who = self._world.noise, fleet.who[sensor]
-        lost = ((tick + who.astype(np.int64)) % 4 == 0) & (noise.uniform("lost", who, at) < 4 * LOST)
+        # of four usual readings in a row only one can be lost, however many ticks lie between them
+        turn = np.where(_usual(fleet, sensor, tick, every), (tick + _turn(fleet, sensor)) // every[sensor], tick)
+        lost = ((turn + who.astype(np.int64)) % 4 == 0) & (noise.uniform("lost", who, at) < 4 * LOST)
         kept = np.flatnonzero(usual & ~lost)
         readings = Readings(fleet, sensor, at + self._skew(fleet)[sensor], values)
         return readings.take(kept)
@@ -225,8 +227,11 @@ def _ticks(members: Ints, grid: Ints, fleet: Fleet, from_ms: int, to_ms: int) ->
 
 def _usual(fleet: Fleet, sensor: Ints, tick: Ints, every: Ints) -> Flags:
     """Whether a tick of the fast grid is one of the device's usual ones, each device in its own turn."""
-    turn = (fleet.who[sensor] >> np.uint64(32)).astype(np.int64)
-    return np.asarray((tick + turn) % every[sensor] == 0, np.bool_)
+    return np.asarray((tick + _turn(fleet, sensor)) % every[sensor] == 0, np.bool_)
+
+
+def _turn(fleet: Fleet, sensor: Ints) -> Ints:
+    return (fleet.who[sensor] >> np.uint64(32)).astype(np.int64)
 
 
 Alarm = Callable[[Fleet, Ints, Mapping[str, Floats]], Flags]
