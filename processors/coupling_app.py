@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import threading
 import time
 from typing import Any
 
@@ -55,13 +56,13 @@ def run(settings: Settings) -> None:
         lambda: City(couplings, zones), outlet, lambda: load(settings),
         lambda version: _registry(follower, version), checkpoint_s=settings.checkpoint_s,
     )  # fmt: skip
-    owned: set[str] = set()
+    # set by an empty assignment too: another replica may have the partitions, this one is ready to take over
+    assigned = threading.Event()
     datadir = tempfile.TemporaryDirectory(prefix="riskstream-coupling-")
-    app = outlet.app = make_app(settings, worker, outlet, owned, datadir.name)
+    app = outlet.app = make_app(settings, worker, outlet, assigned, datadir.name)
     health = HealthServer(settings.metrics_host, settings.metrics_port)
     health.ready("registry", follower.problem)
-    # another replica may have the only partition: then this one is ready to take over
-    health.ready("kafka", lambda: None if app.consumer.assignment() or owned else "no partitions assigned yet")
+    health.ready("kafka", lambda: None if assigned.is_set() else "no assignment yet")
     follower.start()
     health.start()
     log.info("%d couplings; metrics on port %d", len(couplings), health.port)
@@ -85,9 +86,9 @@ def _registry(follower: RegistryFollower, version: int) -> Snapshot:
 
 
 def make_app(
-    settings: Settings, worker: CouplingWorker, outlet: FaustOutlet, owned: set[str], datadir: str
+    settings: Settings, worker: CouplingWorker, outlet: FaustOutlet, assigned: threading.Event, datadir: str
 ) -> faust.App:
-    """The Faust app: one agent a topic. `owned` is kept up to date with the topics that this worker has."""
+    """The Faust app: one agent a topic. `assigned` is set when the group has said what this worker has."""
     app = faust.App(
         group_name(settings, "coupling"),
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
@@ -137,9 +138,8 @@ def make_app(
         if any(tp.topic == topic_name(settings, "signals") for tp in revoked):
             worker.revoked()
 
-    async def on_assigned(_: Any, assigned: set[TP], **__: Any) -> None:
-        owned.clear()
-        owned.update(tp.topic for tp in assigned)
+    async def on_assigned(_: Any, __: set[TP], **___: Any) -> None:
+        assigned.set()
 
     async def on_shutdown(_: Any, **__: Any) -> None:
         await worker.save()
