@@ -12,6 +12,7 @@ from processors.core.windows.extrema import WindowExtrema
 from processors.core.windows.firsts import Oldest
 from processors.core.windows.latest import Newest
 from processors.core.windows.totals import WindowTotals
+from processors.core.windows.trends import WindowLine
 
 
 class Need(StrEnum):
@@ -23,6 +24,7 @@ class Need(StrEnum):
     MEDIAN = "median"
     OLDEST = "oldest"
     NEWEST = "newest"
+    LINE = "line"
 
 
 class Form(StrEnum):
@@ -45,6 +47,7 @@ class Parts:
     median: Floats
     oldest: Oldest
     newest: Newest
+    line: WindowLine
     newest_inside: Bools  # is the newest value within the window
     length_ms: int
 

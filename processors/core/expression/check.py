@@ -8,7 +8,7 @@ from processors.core.aggregates import AGGREGATES, Aggregate, Form
 from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text, periods
 from processors.core.expression import nodes
 from processors.core.expression.errors import ExpressionError, suggestion
-from processors.core.expression.functions import HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
+from processors.core.expression.functions import FORECAST, HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
 from processors.core.expression.nodes import Node, Span
 from processors.core.local_time import DAY_MS, parse_hours
 from processors.core.windows.series import WindowKey
@@ -134,6 +134,8 @@ class _Checker:
             self._scalar(node, SCALAR_FUNCTIONS["greatest" if node.function == "max" else "least"])
         elif node.function in AGGREGATES:
             self._window(node)
+        elif node.function == FORECAST:
+            self._forecast(node)
         elif node.function in SCALAR_FUNCTIONS:
             self._scalar(node, SCALAR_FUNCTIONS[node.function])
         elif node.function == HAS:
@@ -191,6 +193,28 @@ class _Checker:
             length = self._window_length(rest[0], form, AGGREGATES[node.function])
         self.needs.windows.add(WindowKey(node.function, series.name, length, hours))
 
+    def _forecast(self, node: nodes.Call) -> None:
+        form = f"forecast(field, window, until=value), such as forecast({self._kind.field_names[0]}, 10m, until=25)"
+        if not self._readings:
+            raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
+        match node.arguments:
+            case (series, window, nodes.Named(name="until", value=until)):
+                pass
+            case _:
+                raise self._error(f"`forecast` is written {form}", node.span)
+        match series:
+            case nodes.Arithmetic(sign="*", left=nodes.Number(value=factor), right=nodes.Name() as field) if factor:
+                pass
+            case nodes.Name() as field:
+                pass
+            case _:
+                raise self._error(f"`forecast` takes a field, or a number times a field, first: {form}", series.span)
+        self._field(field)
+        length = self._window_length(window, form, AGGREGATES["trend"])
+        self.number(until)
+        for name in ("trend", "fitted"):
+            self.needs.windows.add(WindowKey(name, field.name, length))
+
     def _hours(self, node: Node, form: str) -> str:
         match node:
             case nodes.Call(function="hours", arguments=(nodes.Text(text=text),)):
@@ -226,4 +250,4 @@ class _Checker:
 
 
 def _functions() -> list[str]:
-    return [*AGGREGATES, *SCALAR_FUNCTIONS, HAS]
+    return [*AGGREGATES, *SCALAR_FUNCTIONS, FORECAST, HAS]

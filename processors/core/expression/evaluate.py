@@ -15,6 +15,7 @@ from processors.core.aggregates import AGGREGATES
 from processors.core.arrays import Bools, Floats
 from processors.core.durations import duration_ms, periods
 from processors.core.expression import nodes
+from processors.core.expression.functions import FORECAST
 from processors.core.expression.nodes import Node
 from processors.core.windows.series import WindowKey
 
@@ -101,6 +102,8 @@ def _call(node: nodes.Call) -> NumberFunction:
     if node.function in AGGREGATES and isinstance(node.arguments[0], nodes.Name):
         key = window_key(node)
         return lambda frame: frame.window(key)
+    if node.function == FORECAST:
+        return _forecast(node)
     if node.function == "if":
         condition = condition_function(node.arguments[0])
         then, otherwise = number_function(node.arguments[1]), number_function(node.arguments[2])
@@ -131,6 +134,31 @@ def _call(node: nodes.Call) -> NumberFunction:
         return value
 
     return extreme
+
+
+def forecast_windows(node: nodes.Call) -> tuple[float, WindowKey, WindowKey]:
+    """Of a checked `forecast`: the factor of the field, and the windows of slope and level."""
+    factor, (series, length) = 1.0, node.arguments[:2]
+    if isinstance(series, nodes.Arithmetic) and isinstance(series.left, nodes.Number):
+        factor, series = series.left.value, series.right
+    if isinstance(series, nodes.Name) and isinstance(length, nodes.Duration):
+        ms = duration_ms(length.text)
+        return factor, WindowKey("trend", series.name, ms), WindowKey("fitted", series.name, ms)
+    raise TypeError("`forecast` has not been checked")
+
+
+def _forecast(node: nodes.Call) -> NumberFunction:
+    factor, slope, level = forecast_windows(node)
+    named = node.arguments[2]
+    if not isinstance(named, nodes.Named):
+        raise TypeError("`forecast` has not been checked")
+    until = number_function(named.value)
+
+    def seconds(frame: Frame) -> Value:
+        ahead = (until(frame) / factor - frame.window(level)) / frame.window(slope)
+        return np.where(ahead >= 0, ahead, np.nan)
+
+    return seconds
 
 
 def window_key(node: nodes.Call) -> WindowKey:

@@ -30,10 +30,15 @@ SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
 HAS = "has"
 HAS_DOC = "`has(attr.x)`: has the registry this attribute for the sensor, as a number?"
 
+FORECAST = "forecast"
+FORECAST_DOC = (
+    "`forecast(x, 10m, until=25)`: seconds until the straight line through the window reaches the value; no value if "
+    "it moves away from it. `x` is a field, or a number times a field."
+)
+
 # Of the language, but not yet of this version: named so that a rule which uses them is refused with a reason.
 NOT_YET = {
     "std": "the standard deviation",
     "quantile": "quantiles",
     "share": "the share of a zone's sensors",
-    "forecast": "forecasts",
 }

@@ -22,6 +22,7 @@ from processors.core.windows.hours import Night, NightClock
 from processors.core.windows.latest import Latest, Newest
 from processors.core.windows.medians import BucketMeans
 from processors.core.windows.totals import Totals
+from processors.core.windows.trends import Trend
 from processors.core.windows.unchanged import Unchanged
 
 Window: TypeAlias = tuple[str, int, str]
@@ -200,7 +201,9 @@ class _Series:
         self._minima = Minima(columns, clock, field, 1) if Need.MINIMUM in needs else None
         self._maxima = Minima(columns, clock, field, -1) if Need.MAXIMUM in needs else None
         self._firsts = Firsts(columns, clock, field) if Need.OLDEST in needs else None
-        self._states = [s for s in (self._totals, self._medians, self._minima, self._maxima, self._firsts) if s]
+        self._trend = Trend(columns, clock, field) if Need.LINE in needs else None
+        states = (self._totals, self._medians, self._minima, self._maxima, self._firsts, self._trend)
+        self._states = [state for state in states if state]
 
     def reset(self, slots: Slots) -> None:
         for state in self._states:
@@ -217,6 +220,8 @@ class _Series:
             parts.median = self._medians.advance(stretch, strokes, *steps)
         if self._totals:
             parts.totals = self._totals.advance(stretch, strokes, *steps)
+        if self._trend:
+            parts.line = self._trend.advance(stretch, strokes, *steps)
         if self._minima:
             parts.minimum = extrema(self._minima.advance(stretch, strokes, *steps), 1)
         if self._maxima:
@@ -233,7 +238,7 @@ class _Series:
             self._totals.insert(slots, newest, times, *steps)
         if self._medians:  # after the totals, see there
             self._medians.insert(slots, newest, times, steps.present)
-        for state in (self._minima, self._maxima, self._firsts):
+        for state in (self._minima, self._maxima, self._firsts, self._trend):
             if state:
                 state.insert(slots, newest, times, *steps)
 
@@ -244,6 +249,8 @@ class _Series:
             parts.median = self._medians.at(slots)
         if self._totals:
             parts.totals = self._totals.at(slots, newest)
+        if self._trend:
+            parts.line = self._trend.at(slots, newest)
         if self._minima:
             parts.minimum = extrema(self._minima.at(slots), 1)
         if self._maxima:

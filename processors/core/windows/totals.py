@@ -52,7 +52,7 @@ class Totals:
 
     def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> WindowTotals:
         """Take the readings in; the totals at each of them."""
-        ring = _Ring(stretch, strokes)
+        ring = Ring(stretch, strokes)
         return WindowTotals(
             ring.add(self._columns[self.sums], steps),
             ring.add(self._columns[self.counts], present.astype(np.int32)).astype(np.int64),
@@ -88,8 +88,8 @@ class Totals:
         )
 
 
-class _Ring:
-    """The places in the rings that one stretch reads and writes; the same for sums and counts."""
+class Ring:
+    """The places in the rings that one stretch reads and writes; the same for all sums."""
 
     def __init__(self, stretch: Stretch, strokes: Strokes) -> None:
         self._stretch = stretch

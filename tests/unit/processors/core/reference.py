@@ -38,7 +38,7 @@ State = tuple[int | str, str, str]
 
 PARTS = {
     "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "min": ["min"], "max": ["max"],
-    "range": ["min", "max"], "last": ["newest"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
+    "range": ["min", "max"], "last": ["newest"], "trend": ["line"], "fitted": ["line"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
 }  # fmt: skip
 
 
@@ -387,6 +387,13 @@ def divide(a: float, b: float) -> float:
     return math.copysign(math.inf, a) * math.copysign(1, b)
 
 
+@lru_cache(maxsize=100_000)
+def instant(zone: ZoneInfo, night: int, minute: int) -> int:
+    """When the local day of that number is so many minutes old by its clocks."""
+    day = date(1970, 1, 1) + timedelta(days=night + minute // 1440)
+    return round(datetime.combine(day, clock(minute % 1440 // 60, minute % 60), zone).timestamp() * 1000)
+
+
 class Evaluation:
     """An expression at one reading of one sensor."""
 
@@ -419,6 +426,17 @@ class Evaluation:
                 return int(text.split()[0]) * period if "period" in text else duration_ms(text) / 1000
             case nodes.Call(function="max", arguments=(nodes.Duration(), *_)):
                 return max(self.number(a) for a in node.arguments)
+            case nodes.Call(
+                function="forecast", arguments=(series, nodes.Duration(text=length), nodes.Named(value=until))
+            ):
+                factor, field_node = 1.0, series
+                if isinstance(series, nodes.Arithmetic):
+                    factor, field_node = self.number(series.left), series.right
+                assert isinstance(field_node, nodes.Name)
+                name = field_node.name
+                level, slope = (self.window(f, name, duration_ms(length)) for f in ("fitted", "trend"))
+                ahead = divide(self.number(until) / factor - level, slope)
+                return ahead if ahead >= 0 else NAN
             case nodes.Call(function="abs"):
                 return abs(self.number(node.arguments[0]))
             case nodes.Call(function="least" | "greatest"):
@@ -478,9 +496,7 @@ class Evaluation:
         return [(r, round(r[1][name] * per_unit)) for r in chosen]
 
     def _instant(self, night: int, minute: int) -> int:
-        day = date(1970, 1, 1) + timedelta(days=night + minute // 1440)
-        local = datetime.combine(day, clock(minute % 1440 // 60, minute % 60), self._zone)
-        return round(local.timestamp() * 1000)
+        return instant(self._zone, night, minute)
 
     def night(self, hours: str, at: int) -> int:
         start, _ = parse_hours(hours)
@@ -583,6 +599,8 @@ class Evaluation:
         last = max(everything, default=None)
         if last is not None and last[0] * count // length <= newest - count:
             last = None
+        if function in ("trend", "fitted"):
+            return self._line(function, [r for found in kept("line").values() for r in found], length, count, per_unit)
         match function:
             case "count":
                 return float(len(steps))
@@ -615,3 +633,16 @@ class Evaluation:
                 middle = len(means) // 2
                 return (means[middle] if len(means) % 2 else (means[middle - 1] + means[middle]) / 2) / per_unit
         raise ValueError(function)
+
+    def _line(self, function: str, readings: list[tuple[int, int]], length: int, count: int, per_unit: float) -> float:
+        """Least squares in whole numbers as far as they go; times from the newest in units of a millionth."""
+        newest, unit = self._state.newest or 0, max(1, length // 1_000_000)
+        inside = [r for r in readings if newest * count // length - count < r[0] * count // length]
+        pairs = [(time // unit - newest // unit, step) for time, step in inside]
+        number, t, x = float(len(pairs)), float(sum(t for t, _ in pairs)), float(sum(x for _, x in pairs))
+        tt, tx = float(sum(t * t for t, _ in pairs)), float(sum(t * x for t, x in pairs))
+        spread = number * tt - t * t
+        if not spread > 0:
+            return NAN
+        slope = (number * tx - t * x) / spread
+        return slope * (1000.0 / unit) / per_unit if function == "trend" else (x - slope * t) / number / per_unit

@@ -24,7 +24,7 @@ from schemas.rule_versions import Modes, ZoneMode
 from tests.unit.processors.core.reference import Reference
 from tests.unit.processors.core.support import KIND, T0, batch, compiled, registry
 
-EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "200"))
 
 RULES = compiled("""
 - {id: t.mean, value: "mean(a, 60s)", above: {blue: 2, yellow: 4, red: 6}, for: 20s, clear: {below: 1.5, for: 30s}}
@@ -45,6 +45,8 @@ RULES = compiled("""
 - {id: t.night, value: 'min(a, hours("03:40-03:52"))', above: {blue: 0, yellow: 3}, nights: {at_least: 2, of: 3}}
 - {id: t.nights, when: {blue: 'range(a, hours("23:50-03:48")) + mean(a, hours("23:50-03:48")) > 3'},
    nights: {at_least: 1, of: 2}, clear: {when: 'count(b, hours("23:50-03:48")) > 1'}}
+- {id: t.forecast, value: "forecast(2 * a, 60s, until=9)", below: {blue: 60, red: 20}}
+- {id: t.line, value: "fitted(a, 10m) + 60 * trend(b, 2m)", above: {blue: 2, red: 5}}
 - {id: t.hours, value: a, above: {blue: 0, red: 4}, schedule: {hours: ["03:40-03:52", "23:50-03:10"]},
    clear: {below: -100, for: 5s}}
 - {id: t.season, value: a, above: {blue: 1}, schedule: {seasons: ["01-02..01-03", "12-30..01-01"], mode: peace}}

@@ -104,3 +104,19 @@ def test_sums_stay_exact_over_many_readings() -> None:
     readings = [(i / 10, 0.1) for i in range(5000)]
     assert values("sum(a, 60s)", readings, period_s=0.1)[-1] == 0.1 * 600
     assert values("mean(a, 60s)", readings, period_s=0.1, cut=7)[-1] == 0.1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_line_through_the_window_and_when_it_gets_there(cut: int) -> None:
+    # a rises by 1 in 10 s up to 30 s and then stands: a line needs two times, and does not reach what it moves from
+    readings = [(0, 1.0), (10, 2.0), (20, 3.0), (30, 4.0), (40, 4.0), (50, 4.0)]
+    expect = pytest.approx
+    assert values("trend(a, 20s)", readings, cut=cut) == expect([NAN, 0.1, 0.1, 0.1, 0.0, 0.0], nan_ok=True)
+    assert values("fitted(a, 20s)", readings, cut=cut) == expect([NAN, 2, 3, 4, 4, 4], nan_ok=True)
+    assert values("forecast(a, 20s, until=5)", readings, cut=cut)[:4] == expect([NAN, 30, 20, 10], nan_ok=True)
+    assert values("forecast(2 * a, 20s, until=10)", readings, cut=cut)[:4] == expect([NAN, 30, 20, 10], nan_ok=True)
+    assert math.isnan(values("forecast(a, 20s, until=1)", readings, cut=cut)[3])
+    # of five readings around a line, the best one
+    scattered = [(0, 1.0), (10, 3.0), (20, 2.0), (30, 4.0), (40, 5.0)]
+    assert values("60 * trend(a, 60s)", scattered, cut=cut)[-1] == expect(5.4)
+    assert values("fitted(a, 60s)", scattered, cut=cut)[-1] == expect(4.8)

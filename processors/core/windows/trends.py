@@ -1,0 +1,90 @@
+"""The straight line through the readings of a window (least squares), from exact sums as in `totals`.
+
+Times are counted in units of 1 ms, or of a millionth of the window if that is longer, so that the sums of a window,
+taken from its newest time, stay within 63 bits; the rings hold them modulo 2^64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from processors.core.arrays import Bools, Floats, Ints, Slots, ragged_ranges
+from processors.core.columns import Columns
+from processors.core.stretch import Stretch
+from processors.core.windows.buckets import Clock, Strokes
+from processors.core.windows.totals import Ring
+
+_PARTS = ("count", "sum", "time", "square", "product")
+
+
+@dataclass(slots=True)
+class WindowLine:
+    """At each row: change in steps a second, and where the line is at the newest time; NaN without two times."""
+
+    slope: Floats
+    level: Floats
+
+
+class Trend:
+    """Lines through one field's windows of one clock."""
+
+    def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
+        self._columns = columns
+        self._clock = clock
+        self._unit = max(1, clock.length_ms // 1_000_000)
+        self._names = [f"trend_{part}/{field}/{clock.name}" for part in _PARTS]
+        for name in self._names:
+            columns.add(name, np.int64, 0, 2)
+
+    def resize(self) -> None:
+        for name in self._names:
+            self._columns.widen(name, self._clock.widest + 1)
+
+    def reset(self, slots: Slots) -> None:
+        for name in self._names:
+            self._columns.reset(name, slots)
+
+    def _terms(self, times: Ints, steps: Ints, present: Bools) -> tuple[Ints, ...]:
+        time, step = np.where(present, times // self._unit, 0), np.where(present, steps, 0)
+        return present.astype(np.int64), step, time, time * time, time * step
+
+    def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> WindowLine:
+        """Take the readings in; the line at each of them."""
+        ring = Ring(stretch, strokes)
+        terms = self._terms(stretch.times, steps, present)
+        sums = [ring.add(self._columns[name], term) for name, term in zip(self._names, terms, strict=True)]
+        return self._line(stretch.times, sums)
+
+    def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Ints, present: Bools) -> None:
+        """Take in one reading a slot that is not newer than its newest."""
+        count = self._clock.counts()[slots]
+        last, bucket = self._clock.buckets(newest, count), self._clock.buckets(times, count)
+        inside = np.flatnonzero(present & (bucket > last - count))
+        owner, at = ragged_ranges(bucket[inside], (last - bucket + 1)[inside])
+        row = inside[owner]
+        place = at % (count[row] + 1)
+        for name, term in zip(self._names, self._terms(times, steps, present), strict=True):
+            self._columns[name][slots[row], place] += term[row]
+
+    def at(self, slots: Slots, newest: Ints) -> WindowLine:
+        """The line of the window that ends at each slot's newest time."""
+        count = self._clock.counts()[slots]
+        last = self._clock.buckets(newest, count)
+        now, edge = last % (count + 1), (last - count) % (count + 1)
+        rings = [self._columns[name] for name in self._names]
+        return self._line(newest, [ring[slots, now] - ring[slots, edge] for ring in rings])
+
+    def _line(self, at: Ints, sums: list[Ints]) -> WindowLine:
+        origin, (count, total, time, square, product) = at // self._unit, sums
+        number = count.astype(np.float64)
+        t = (time - count * origin).astype(np.float64)
+        tt = (square - 2 * origin * time + count * origin * origin).astype(np.float64)
+        tx = (product - origin * total).astype(np.float64)
+        x = total.astype(np.float64)
+        spread = number * tt - t * t
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = np.where(spread > 0, (number * tx - t * x) / spread, np.nan)
+            level = (x - slope * t) / number
+        return WindowLine(slope * (1000.0 / self._unit), level)
