@@ -207,7 +207,9 @@ ids = st.text(string.ascii_letters + string.digits + "-_.:é水", min_size=1, ma
 levels = st.text(string.ascii_lowercase + "区 ", min_size=1, max_size=6).map(str.strip).filter(bool)
 zones = st.lists(levels, min_size=1, max_size=5).map("/".join)
 attribute_values = st.floats(allow_nan=False, allow_infinity=False) | texts.filter(
-    lambda text: text and not any(c.isdigit() for c in text) and text.lstrip("+-").lower() not in ("nan", "inf", "infinity")
+    lambda text: (
+        text and not any(c.isdigit() for c in text) and text.lstrip("+-").lower() not in ("nan", "inf", "infinity")
+    )
 )
 attribute_names = st.text(string.ascii_lowercase + "_", min_size=1, max_size=8).filter(
     lambda name: name not in (*SENSOR_COLUMNS, "attributes")
