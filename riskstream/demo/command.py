@@ -89,12 +89,15 @@ def _play_and_report(
 ) -> int:
     """Returns the exit status."""
     from riskstream.demo.account import Account
+    from riskstream.demo.gateways import wait_for_registry
     from riskstream.demo.report import show_accounts, show_addresses, show_alerts, show_examples
     from runtime.settings import load_settings
 
     settings = load_settings()
     account = Account(settings)
-    import_city(settings)
+    version = import_city(settings)
+    if not wait_for_registry(folder, version):
+        raise click.ClickException(f"the gateways do not have version {version} of the registry: riskstream status")
     account.open()
     counts, stopped = _play(console, settings, scenario, seconds, seed)
     if stopped:
@@ -113,8 +116,11 @@ def _play_and_report(
     return 0 if whole else 1
 
 
-def import_city(settings: Settings) -> None:
-    """As a user would do it, unless the registry has the whole city. What else is registered stays as it is."""
+def import_city(settings: Settings) -> int:
+    """As a user would do it, unless the registry has the whole city. What else is registered stays as it is.
+
+    Returns the registry's version.
+    """
     from riskstream.devices.city import SAMPLE_CITY, load_city
     from riskstream.registry_log import RegistryLogError, read_log
     from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC
@@ -127,7 +133,7 @@ def import_city(settings: Settings) -> None:
     sensors, assets = log.entries(SENSORS_TOPIC), log.entries(ASSETS_TOPIC)
     if city.sensors.keys() <= sensors.keys():
         click.echo("the registry has the sensors of the sample city: nothing is imported")
-        return
+        return log.versions[-1]
     others = [id_ for id_, one in city.sensors.items() if id_ in sensors and sensors[id_] != one]
     others += [id_ for id_, one in city.assets.items() if id_ in assets and assets[id_] != one]
     if others:
@@ -138,6 +144,7 @@ def import_city(settings: Settings) -> None:
     command = [sys.executable, "-m", "riskstream", "registry", "import", "--add", str(SAMPLE_CITY)]
     if subprocess.run(command).returncode:
         raise click.ClickException("the sample city could not be imported")
+    return log.next_version
 
 
 def _play(console: Console, settings: Settings, scenario: str, seconds: int, seed: int) -> tuple[Counts, bool]:

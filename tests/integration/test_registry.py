@@ -129,13 +129,13 @@ def test_the_demo_changes_no_sensor_of_the_user(settings: Settings, tmp_path: Pa
     own = tmp_path / "own.csv"
     own.write_text(f"{header}\nMINE-1,rainfall,,lanshui,flood,,,,,\n")
     assert run("import", own).exit_code == 0
-    import_city(settings)
+    assert import_city(settings) == 2
     assert len(read_log(settings).snapshot().sensors) == 2031
 
     # its sensors are there, one of them as the user has it: nothing is imported
     own.write_text(f"{header}\nRF-DQ-11,rainfall,mine,lanshui,flood,,,,,\n")
     assert run("import", "--add", own).exit_code == 0
-    import_city(settings)
+    assert import_city(settings) == 3
     log = read_log(settings)
     assert log.versions == [1, 2, 3]
     assert log.snapshot().sensors["RF-DQ-11"].name == "mine"
