@@ -51,7 +51,7 @@ def events(*arguments: str) -> tuple[list[tuple[str, str, int | None, int | None
 
 def test_the_lowering_of_a_support_is_detected() -> None:
     found, summary = events(*LOWERING, "--label", str(EXAMPLES / "support_lowering.csv"))
-    assert found == [("detected", "blue", 24, 5)]
+    assert found == [("detected", "blue", 26, 3)]
     assert "1 of 1 detected, 0 missed; 0 false alarms" in summary
 
 
