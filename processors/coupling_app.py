@@ -6,10 +6,7 @@ made of, so that their order is the same for everyone who reads it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import tempfile
 import threading
 import time
 from typing import Any
@@ -22,10 +19,22 @@ from processors.core.coupling import event_signal
 from processors.coupling_state import TOPIC, load
 from processors.coupling_worker import CouplingWorker, MissedError, Record
 from processors.couplings import load_couplings
+from processors.faust_shell import (
+    Out,
+    Publisher,
+    end_process,
+    faust_folder,
+    nearest,
+    new_app,
+    origin,
+    raw_topic,
+    run_app,
+    set_back,
+)
 from processors.ruleset import load_rules
 from processors.zones import load_zones
 from runtime.health import HealthServer
-from runtime.kafka import group_name, member_id, topic_name
+from runtime.kafka import topic_name
 from runtime.registry_follower import RegistryFollower
 from runtime.settings import Settings
 from schemas.departments import load_departments
@@ -36,7 +45,6 @@ from schemas.wire import DecodeError
 
 log = logging.getLogger(__name__)
 
-EXIT_BROKEN = 70
 _LOOK_AFTER_S = 0.25
 
 
@@ -58,8 +66,6 @@ def run(settings: Settings) -> None:
     )  # fmt: skip
     # set by an empty assignment too: another replica may have the partitions, this one is ready to take over
     assigned = threading.Event()
-    datadir = tempfile.TemporaryDirectory(prefix="riskstream-coupling-")
-    app = outlet.app = make_app(settings, worker, outlet, assigned, datadir.name)
     health = HealthServer(settings.metrics_host, settings.metrics_port)
     health.ready("registry", follower.problem)
     health.ready("kafka", lambda: None if assigned.is_set() else "no assignment yet")
@@ -67,14 +73,11 @@ def run(settings: Settings) -> None:
     health.start()
     log.info("%d couplings; metrics on port %d", len(couplings), health.port)
     try:
-        service = faust.Worker(
-            app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
-        )
-        service.spinner = None  # it would write escape sequences, into files too
-        service.execute_from_commandline()
+        with faust_folder() as folder:
+            outlet.app = make_app(settings, worker, outlet, assigned, folder)
+            run_app(outlet.app, settings)
     finally:
         follower.stop()
-        datadir.cleanup()
         health.stop()
 
 
@@ -86,34 +89,10 @@ def _registry(follower: RegistryFollower, version: int) -> Snapshot:
 
 
 def make_app(
-    settings: Settings, worker: CouplingWorker, outlet: FaustOutlet, assigned: threading.Event, datadir: str
+    settings: Settings, worker: CouplingWorker, outlet: FaustOutlet, assigned: threading.Event, folder: str
 ) -> faust.App:
     """The Faust app: one agent a topic. `assigned` is set when the group has said what this worker has."""
-    app = faust.App(
-        group_name(settings, "coupling"),
-        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
-        store="memory://",
-        autodiscover=False,
-        origin="processors",
-        datadir=datadir,
-        web_enabled=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=member_id(settings, "coupling", ("signals", "events")),
-        broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
-        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 3000,
-        broker_commit_interval=1.0,
-        # a held record would make it wait in a rebalance until it is evicted
-        stream_wait_empty=False,
-        producer_acks=-1,
-        producer_compression_type="lz4",
-    )
-    signals, events = (
-        app.topic(topic_name(settings, name), key_type=bytes, value_type=bytes, key_serializer="raw",
-                  value_serializer="raw")
-        for name in ("signals", "events")
-    )  # fmt: skip
+    app = new_app(settings, "coupling", "coupling", ("signals", "events"), folder)
 
     async def couple(stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():
@@ -121,7 +100,7 @@ def make_app(
                 await _take(app, worker, event)
             except Exception as error:
                 # Faust would restart the agent behind this record: nobody would ever judge it
-                _end(f"cannot go on at {_origin(event)}", error)
+                end_process(f"cannot go on at {origin(event)}", error)
 
     async def take_in(stream: StreamT[bytes]) -> None:
         async for event in stream.noack().events():
@@ -129,10 +108,10 @@ def make_app(
                 await outlet.signals(_from_outside(event))
                 event.ack()
             except Exception as error:
-                _end(f"cannot go on at {_origin(event)}", error)
+                end_process(f"cannot go on at {origin(event)}", error)
 
-    app.agent(signals, name="couple")(couple)
-    app.agent(events, name="take-in-events")(take_in)
+    app.agent(raw_topic(app, settings, "signals"), name="couple")(couple)
+    app.agent(raw_topic(app, settings, "events"), name="take-in-events")(take_in)
 
     async def on_revoked(_: Any, revoked: set[TP], **__: Any) -> None:
         if any(tp.topic == topic_name(settings, "signals") for tp in revoked):
@@ -149,7 +128,7 @@ def make_app(
         try:
             await worker.look_after()
         except Exception as error:
-            _end("cannot save the state", error)
+            end_process("cannot save the state", error)
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     app.on_partitions_assigned.connect(on_assigned, weak=False)
@@ -164,12 +143,10 @@ async def _take(app: faust.App, worker: CouplingWorker, event: EventT[bytes]) ->
     try:
         await worker.take(record)
     except MissedError as error:
-        partition = TP(message.topic, message.partition)
-        begin = (await app.consumer.earliest_offsets(partition))[partition]
-        offset = max(begin, error.offset)
-        log.warning("%s; reading again from offset %d (the log begins at %d)", error, offset, begin)
+        offset = await nearest(app, event, error.offset)
+        log.warning("%s; reading again from offset %d", error, offset)
         worker.expect(offset)
-        await app.consumer.seek(partition, offset)
+        await set_back(app, event, offset)
 
 
 def _from_outside(event: EventT[bytes]) -> list[Signal]:
@@ -177,26 +154,15 @@ def _from_outside(event: EventT[bytes]) -> list[Signal]:
     try:
         return [event_signal(Event.decode(message.value or b""), message.partition, message.offset)]
     except DecodeError as error:
-        log.error("%s is no event: %s", _origin(event), error)
+        log.error("%s is no event: %s", origin(event), error)
         return []
 
 
-def _origin(event: EventT[bytes]) -> str:
-    return f"{event.message.topic}/{event.message.partition}/{event.message.offset}"
-
-
-def _end(why: str, error: Exception) -> None:
-    """End the process at once: what is not acknowledged comes again, to the next worker."""
-    log.critical("%s", why, exc_info=error)
-    logging.shutdown()
-    os._exit(EXIT_BROKEN)
-
-
-class FaustOutlet:
-    """Publishes with Faust's producer and waits until Kafka has it; while Kafka is away it tries again, for ever."""
+class FaustOutlet(Publisher):
+    """Where the worker's results go; one partition owns the city."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app: faust.App | None = None
+        super().__init__()
         self._signals, self._risks, self._state = (
             topic_name(settings, name) for name in ("signals", "zones.risk", TOPIC)
         )
@@ -205,30 +171,12 @@ class FaustOutlet:
         now = round(time.time() * 1000)
         for signal in signals:
             signal.published_at = now
-        await self._deliver(
-            [(self._signals, zone_at(one.zone, ZONE_LEVELS[0]).encode(), one.encode()) for one in signals]
+        await self.deliver(
+            [Out(self._signals, one.encode(), zone_at(one.zone, ZONE_LEVELS[0]).encode(), 0) for one in signals]
         )
 
     async def risks(self, risks: list[ZoneRisk]) -> int:
-        return await self._deliver([(self._risks, one.zone.encode(), one.encode()) for one in risks])
+        return await self.deliver([Out(self._risks, one.encode(), one.zone.encode(), 0) for one in risks])
 
     async def state(self, entries: list[tuple[str, bytes | None]]) -> None:
-        await self._deliver([(self._state, key.encode(), value) for key, value in entries])
-
-    async def _deliver(self, records: list[tuple[str, bytes, bytes | None]]) -> int:
-        """The last offset; −1 without records."""
-        if not records:
-            return -1
-        if self.app is None:
-            raise RuntimeError("the outlet has no app yet")
-        wait = 0.1
-        while True:
-            try:
-                futures = [
-                    await self.app.producer.send(topic, key, value, 0, None, {}) for topic, key, value in records
-                ]
-                return max(int(one.offset) for one in await asyncio.gather(*futures))
-            except Exception as error:
-                log.warning("cannot publish, trying again in %.1f s: %r", wait, error)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0)
+        await self.deliver([Out(self._state, value, key.encode(), 0) for key, value in entries])

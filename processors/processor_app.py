@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +13,23 @@ from faust.types import TP, EventT, StreamT
 from processors.checkpoint.plan import Entry
 from processors.checkpoint.topic import CheckpointTopics, checkpoint_topic
 from processors.control import Control
+from processors.faust_shell import (
+    Out,
+    Publisher,
+    end_process,
+    faust_folder,
+    nearest,
+    new_app,
+    origin,
+    raw_topic,
+    run_app,
+    set_back,
+)
 from processors.lanes import Lanes
 from processors.standards import LiveStandards, own_rules
 from processors.worker import MissedError, Owned, Record, Worker
 from runtime.health import HealthServer
-from runtime.kafka import group_name, member_id, topic_name
+from runtime.kafka import topic_name
 from runtime.settings import Settings, SettingsError
 from schemas.batch import CONTROL_HEADER, empty_batch, encode_batch
 from schemas.kinds import Kind, load_kinds
@@ -29,7 +38,6 @@ from schemas.registry import ZONE_LEVELS, zone_at
 
 log = logging.getLogger(__name__)
 
-EXIT_BROKEN = 70
 _LOOK_AFTER_S = 0.25
 
 
@@ -50,9 +58,6 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
         instance=settings.instance, checkpoint_s=settings.checkpoint_s, tick_s=settings.tick_s,
     )  # fmt: skip
     owned: set[Owned] = set()
-    datadir = tempfile.TemporaryDirectory(prefix="riskstream-processor-")
-    app = make_app(settings, chosen, worker, owned, datadir.name)
-    outlet.app = app
     health = HealthServer(settings.metrics_host, settings.metrics_port)
     health.ready("standards", standards.problem)
     health.ready("kafka", lambda: None if owned else "no partitions assigned yet")
@@ -60,51 +65,26 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
     health.start()
     log.info("judging %s; metrics on port %d", ", ".join(kind.name for kind in chosen), health.port)
     try:
-        service = faust.Worker(
-            app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False, quiet=True
-        )
-        service.spinner = None  # it would write escape sequences, into files too
-        service.execute_from_commandline()
+        with faust_folder() as folder:
+            outlet.app = make_app(settings, chosen, worker, owned, folder)
+            run_app(outlet.app, settings)
     finally:
         standards.stop()
-        datadir.cleanup()
         health.stop()
 
 
-def make_app(settings: Settings, kinds: list[Kind], worker: Worker, owned: set[Owned], datadir: str) -> faust.App:
+def make_app(settings: Settings, kinds: list[Kind], worker: Worker, owned: set[Owned], folder: str) -> faust.App:
     """The Faust app: one agent a kind. `owned` is kept up to date with what this worker has."""
-    app = faust.App(
-        group_name(settings, "processor" if len(kinds) > 1 else f"processor-{kinds[0].name}"),
-        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
-        store="memory://",
-        autodiscover=False,
-        origin="processors",
-        # nothing is ever written there, but Faust makes the folder
-        datadir=datadir,
-        # an own health server answers; Faust's would take port 6066 of every worker
-        web_enabled=False,
-        # topics are made by `riskstream migrate`, all of them
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=member_id(settings, "processor", (kind.topic for kind in kinds)),
-        broker_session_timeout=settings.kafka_session_timeout_ms / 1000,
-        broker_heartbeat_interval=settings.kafka_session_timeout_ms / 3000,
-        broker_commit_interval=1.0,
-        # a held record would make it wait in a rebalance until it is evicted
-        stream_wait_empty=False,
-        producer_acks=-1,
-        producer_compression_type="lz4",
-    )
+    group = "processor" if len(kinds) > 1 else f"processor-{kinds[0].name}"
+    app = new_app(settings, group, "processor", [kind.topic for kind in kinds], folder)
     names = {topic_name(settings, kind.topic): kind.name for kind in kinds}
     lanes: Lanes[Owned, EventT[bytes]] = Lanes(
         lambda event: _take(app, worker, names[event.message.topic], event),
         # Faust would restart the agent behind this record: nobody would ever judge it
-        lambda event, error: _end(f"cannot go on at {_origin(event)}", error),
+        lambda event, error: end_process(f"cannot go on at {origin(event)}", error),
     )
-    for topic, kind in names.items():
-        channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        app.agent(channel, name=f"judge-{kind}")(_agent(kind, lanes))
+    for kind in kinds:
+        app.agent(raw_topic(app, settings, kind.topic), name=f"judge-{kind.name}")(_agent(kind.name, lanes))
 
     def ours(partitions: set[TP]) -> set[Owned]:
         return {(names[tp.topic], tp.partition) for tp in partitions if tp.topic in names}
@@ -126,7 +106,7 @@ def make_app(settings: Settings, kinds: list[Kind], worker: Worker, owned: set[O
         try:
             await worker.look_after()
         except Exception as error:
-            _end("cannot go on", error)
+            end_process("cannot go on", error)
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     app.on_partitions_assigned.connect(on_assigned, weak=False)
@@ -147,21 +127,15 @@ async def _take(app: faust.App, worker: Worker, kind: str, event: EventT[bytes])
     message = event.message
     record = Record(
         kind, message.partition, message.offset, round(message.timestamp * 1000), message.value or b"",
-        _origin(event), event.ack, _control_of(message.headers),
+        origin(event), event.ack, _control_of(message.headers),
     )  # fmt: skip
     try:
         await worker.take(record)
     except MissedError as error:
-        partition = TP(message.topic, message.partition)
-        begin = (await app.consumer.earliest_offsets(partition))[partition]
-        offset = max(begin, error.offset)
-        log.warning("%s; reading again from offset %d (the log begins at %d)", error, offset, begin)
+        offset = await nearest(app, event, error.offset)
+        log.warning("%s; reading again from offset %d", error, offset)
         worker.expect(error.owned, offset)
-        await app.consumer.seek(partition, offset)
-
-
-def _origin(event: EventT[bytes]) -> str:
-    return f"{event.message.topic}/{event.message.partition}/{event.message.offset}"
+        await set_back(app, event, offset)
 
 
 def _control_of(headers: Any) -> str:
@@ -172,22 +146,11 @@ def _control_of(headers: Any) -> str:
     return ""
 
 
-def _end(why: str, error: Exception) -> None:
-    """End the process at once: what is not acknowledged comes again, to the next worker."""
-    log.critical("%s", why, exc_info=error)
-    logging.shutdown()
-    os._exit(EXIT_BROKEN)
-
-
-_Out = tuple[str, int | None, bytes | None, bytes | None, dict[str, bytes]]
-"""Topic, partition, key, value and headers."""
-
-
-class FaustOutlet:
-    """Publishes with Faust's producer and waits until Kafka has it; while Kafka is away it tries again, for ever."""
+class FaustOutlet(Publisher):
+    """Where the worker's results go."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app: faust.App | None = None
+        super().__init__()
         self._settings = settings
         self._signals = topic_name(settings, "signals")
         self._rejected = topic_name(settings, "readings.rejected")
@@ -197,38 +160,19 @@ class FaustOutlet:
         for signal in signals:
             signal.published_at = now
         # one after the other into one partition: their order is the log's order
-        await self._deliver(
-            [(self._signals, None, zone_at(s.zone, ZONE_LEVELS[0]).encode(), s.encode(), {}) for s in signals]
+        await self.deliver(
+            [Out(self._signals, one.encode(), zone_at(one.zone, ZONE_LEVELS[0]).encode()) for one in signals]
         )
 
     async def rejected(self, rejected: Rejected) -> None:
-        await self._deliver([(self._rejected, None, None, rejected.encode(), {})])
+        await self.deliver([Out(self._rejected, rejected.encode())])
 
     async def control(self, kind: Kind, partition: int, control: Control, registry_version: int) -> None:
         now = round(time.time() * 1000)
         value = encode_batch(kind, empty_batch(kind, self._settings.instance, "processor", now, registry_version))
         headers = {CONTROL_HEADER: str(control).encode()}
-        await self._deliver([(topic_name(self._settings, kind.topic), partition, None, value, headers)])
+        await self.deliver([Out(topic_name(self._settings, kind.topic), value, None, partition, headers)])
 
     async def checkpoint(self, kind: Kind, partition: int, entries: list[Entry]) -> int:
         topic = checkpoint_topic(self._settings, kind)
-        return await self._deliver([(topic, partition, key.encode(), value, {}) for key, value in entries])
-
-    async def _deliver(self, records: list[_Out]) -> int:
-        """The last offset; −1 without records."""
-        if not records:
-            return -1
-        if self.app is None:
-            raise RuntimeError("the outlet has no app yet")
-        wait = 0.1
-        while True:
-            try:
-                futures = [
-                    await self.app.producer.send(topic, key, value, partition, None, headers)
-                    for topic, partition, key, value, headers in records
-                ]
-                return max(int(one.offset) for one in await asyncio.gather(*futures))
-            except Exception as error:
-                log.warning("cannot publish, trying again in %.1f s: %r", wait, error)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0)
+        return await self.deliver([Out(topic, value, key.encode(), partition) for key, value in entries])

@@ -5,6 +5,7 @@ Everything here is a function of what the episodes say, not of the order in whic
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -60,14 +61,16 @@ class Leaf:
         return extended(self.open(episode), self.holds_ms)
 
 
-class Pattern:
+class Pattern(ABC):
     """A node: `holds(group)` are the times at which the group fulfils it."""
 
-    def holds(self, group: Sequence[Episode]) -> Intervals:
-        raise NotImplementedError
+    __slots__ = ()
 
-    def leaves(self) -> Iterator[Leaf]:
-        raise NotImplementedError
+    @abstractmethod
+    def holds(self, group: Sequence[Episode]) -> Intervals: ...
+
+    @abstractmethod
+    def leaves(self) -> Iterator[Leaf]: ...
 
 
 @dataclass(frozen=True, slots=True)
