@@ -124,16 +124,27 @@ def shared_stack() -> Stack:
 def own_space(stack: Stack, test_name: str) -> Iterator[Space]:
     """A new space on the shared servers; its database and topics are removed afterwards."""
     from clickhouse_driver import Client
+    from clickhouse_driver.errors import NetworkError
     from confluent_kafka.admin import AdminClient
 
     name = re.sub(r"\W+", "_", test_name, flags=re.ASCII).strip("_")[:30].lower()
     space = Space(stack, f"t_{name}_{secrets.token_hex(4)}")
     client = Client("127.0.0.1", port=stack.clickhouse_port)
-    client.execute(f"CREATE DATABASE {space.database}")
+
+    def answered(sql: str) -> bool:
+        # the supervisor restarts an engine that ended under another test
+        try:
+            client.execute(sql)
+        except (NetworkError, EOFError):
+            client.disconnect()
+            return False
+        return True
+
+    wait_until(lambda: answered(f"CREATE DATABASE IF NOT EXISTS {space.database}"), "a database of the test's own")
     try:
         yield space
     finally:
-        client.execute(f"DROP DATABASE IF EXISTS {space.database} SYNC")
+        wait_until(lambda: answered(f"DROP DATABASE IF EXISTS {space.database} SYNC"), "the database is dropped")
         client.disconnect()
         admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
         topics = [name for name in admin.list_topics(timeout=10).topics if name.startswith(space.topic_prefix)]

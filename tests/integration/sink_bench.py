@@ -17,10 +17,10 @@ from schemas.batch import Batch, Mode, encode_batch
 from schemas.departments import load_departments
 from schemas.kinds import Kind, load_kinds
 from schemas.topics import load_topics
-from sinks.clickhouse import connect, query
+from sinks.clickhouse import ClickHouseAwayError, connect, query
 from sinks.migrate import migrate
 from sinks.sink import Sink
-from tests.stack import Space
+from tests.stack import Space, wait_until
 
 START_MS = 1_700_000_000_000
 
@@ -115,12 +115,20 @@ def produce_batches(settings: Settings, kind: Kind, batches: list[Batch], partit
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of a query in the space's database."""
-    client = connect(settings)
-    try:
-        return query(client, sql)
-    finally:
-        client.disconnect()
+    """The rows of a query in the space's database; asks again while ClickHouse is away and comes back."""
+
+    def answer() -> tuple[list[tuple[Any, ...]]] | None:
+        client = connect(settings)
+        try:
+            return (query(client, sql),)
+        except ClickHouseAwayError:
+            return None
+        finally:
+            client.disconnect()
+
+    found = wait_until(answer, "an answer of ClickHouse")
+    assert found is not None
+    return found[0]
 
 
 def count(settings: Settings, table: str) -> int:
