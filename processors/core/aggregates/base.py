@@ -11,6 +11,8 @@ from processors.core.scale import Scale
 from processors.core.windows.extrema import WindowExtrema
 from processors.core.windows.firsts import Oldest
 from processors.core.windows.latest import Newest
+from processors.core.windows.quantiles import MEDIAN_Q, Quantiles
+from processors.core.windows.spreads import WindowSpread
 from processors.core.windows.totals import WindowTotals
 from processors.core.windows.trends import WindowLine
 
@@ -19,9 +21,10 @@ class Need(StrEnum):
     """Kinds of window state."""
 
     TOTALS = "totals"
+    SPREAD = "spread"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
-    MEDIAN = "median"
+    MEANS = "means"
     OLDEST = "oldest"
     NEWEST = "newest"
     LINE = "line"
@@ -32,6 +35,7 @@ class Form(StrEnum):
 
     WINDOW = "window"
     HOURS_TOO = "window or hours"
+    WINDOW_AND_Q = "window, q"
     DAYS = "days"
     HOURS_AND_DAYS = "hours, days"
     NOTHING = ""
@@ -42,17 +46,20 @@ class Parts:
     """The window's state at each row; a part that no aggregate has asked for raises `AttributeError` when read."""
 
     totals: WindowTotals
+    spread: WindowSpread
     minimum: WindowExtrema
     maximum: WindowExtrema
-    median: Floats
+    quantiles: Quantiles
     oldest: Oldest
     newest: Newest
     line: WindowLine
     newest_inside: Bools  # is the newest value within the window
     length_ms: int
+    q: float  # of the quantile that is asked for
 
     def __init__(self, length_ms: int) -> None:
         self.length_ms = length_ms
+        self.q = MEDIAN_Q
 
 
 @dataclass(frozen=True, slots=True)

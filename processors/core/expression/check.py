@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from processors.core.aggregates import AGGREGATES, Aggregate, Form
+from processors.core.aggregates import AGGREGATES, Aggregate, Form, Need
 from processors.core.durations import ALLOWED, UNITS_MS, duration_ms, duration_text, periods
 from processors.core.expression import nodes
 from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.functions import FORECAST, HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
 from processors.core.expression.nodes import Node, Span
 from processors.core.local_time import DAY_MS, parse_hours
+from processors.core.windows.quantiles import MEDIAN_Q
 from processors.core.windows.series import WindowKey
+from processors.core.windows.spreads import MOST_STEPS
 from schemas.kinds import Kind
 
 SHORTEST_WINDOW_MS = 1000
@@ -172,6 +174,7 @@ class _Checker:
             Form.WINDOW: f"(field, window), such as {node.function}({first}, 10m)",
             Form.HOURS_TOO: f"(field, window), such as {node.function}({first}, 10m) or "
             f'{node.function}({first}, hours("02:00-04:00"))',
+            Form.WINDOW_AND_Q: f"(field, window, q), such as {node.function}({first}, 10m, 0.9)",
             Form.DAYS: f"(field, days), such as {node.function}({first}, 7d)",
             Form.HOURS_AND_DAYS: f'(field, hours, days), such as {node.function}({first}, hours("02:00-04:00"), 14d)',
             Form.NOTHING: f"(field), such as {node.function}({first})",
@@ -180,18 +183,38 @@ class _Checker:
         form = node.function + forms[wanted]
         if not self._readings:
             raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
-        if len(node.arguments) != {Form.NOTHING: 1, Form.HOURS_AND_DAYS: 3}.get(wanted, 2):
+        if len(node.arguments) != {Form.NOTHING: 1, Form.HOURS_AND_DAYS: 3, Form.WINDOW_AND_Q: 3}.get(wanted, 2):
             raise self._error(f"`{node.function}` is written {form}", node.span)
         series, *rest = node.arguments
         if not isinstance(series, nodes.Name):
             raise self._error(f"`{node.function}` takes a field of {self._kind.name} first: {form}", series.span)
         self._field(series)
-        length, hours = 0, ""
+        self._fits(node.function, series)
+        length, hours, q = 0, "", MEDIAN_Q
         if wanted is Form.HOURS_AND_DAYS or (wanted is Form.HOURS_TOO and isinstance(rest[0], nodes.Call)):
             hours = self._hours(rest.pop(0), form)
         if rest:
             length = self._window_length(rest[0], form, AGGREGATES[node.function])
-        self.needs.windows.add(WindowKey(node.function, series.name, length, hours))
+        if wanted is Form.WINDOW_AND_Q:
+            q = self._q(rest[1], form)
+        self.needs.windows.add(WindowKey(node.function, series.name, length, hours, q))
+
+    def _fits(self, function: str, series: nodes.Name) -> None:
+        """Squares must be exact."""
+        field = self._kind.field(series.name)
+        widest = max(abs(field.minimum), abs(field.maximum))
+        if Need.SPREAD in AGGREGATES[function].needs and widest > MOST_STEPS * field.resolution:
+            raise self._error(
+                f"`{function}` of {field.name} would not be exact: its min and max in the kind's .avsc are up to "
+                f"{widest / field.resolution:.3g} steps of {field.resolution:g} {field.unit} from 0; "
+                f"allowed: 2^30 ({MOST_STEPS:.3g})",
+                series.span,
+            )
+
+    def _q(self, node: Node, form: str) -> float:
+        if not isinstance(node, nodes.Number) or not 0 <= node.value <= 1:
+            raise self._error(f"q is a number from 0 to 1 (0.5 is the median): {form}", node.span)
+        return node.value
 
     def _forecast(self, node: nodes.Call) -> None:
         form = f"forecast(field, window, until=value), such as forecast({self._kind.field_names[0]}, 10m, until=25)"

@@ -17,6 +17,7 @@ from processors.core.durations import duration_ms, periods
 from processors.core.expression import nodes
 from processors.core.expression.functions import FORECAST
 from processors.core.expression.nodes import Node
+from processors.core.windows.quantiles import MEDIAN_Q
 from processors.core.windows.series import WindowKey
 
 Value: TypeAlias = Floats | np.float64
@@ -163,15 +164,17 @@ def _forecast(node: nodes.Call) -> NumberFunction:
 
 def window_key(node: nodes.Call) -> WindowKey:
     """What window a checked call of an aggregate names."""
-    length, hours = 0, ""
+    length, hours, q = 0, "", MEDIAN_Q
     for argument in node.arguments[1:]:
         match argument:
+            case nodes.Number(value=value):
+                q = value
             case nodes.Duration(text=text):
                 length = duration_ms(text)
             case nodes.Call(arguments=(nodes.Text(text=text),)):
                 hours = text
     if isinstance(node.arguments[0], nodes.Name):
-        return WindowKey(node.function, node.arguments[0].name, length, hours)
+        return WindowKey(node.function, node.arguments[0].name, length, hours, q)
     raise TypeError(f"`{node.function}` has not been checked")
 
 

@@ -38,7 +38,5 @@ FORECAST_DOC = (
 
 # Of the language, but not yet of this version: named so that a rule which uses them is refused with a reason.
 NOT_YET = {
-    "std": "the standard deviation",
-    "quantile": "quantiles",
     "share": "the share of a zone's sensors",
 }

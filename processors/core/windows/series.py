@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from processors.core.aggregates import AGGREGATES, SAME_HOUR_MEDIAN, UNCHANGED, USUAL_MINIMUM, Need, Parts
+from processors.core.aggregates import AGGREGATES, SAME_HOUR_MEDIAN, UNCHANGED, USUAL_MINIMUM, Form, Need, Parts
 from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
 from processors.core.durations import duration_text
@@ -20,8 +20,9 @@ from processors.core.windows.extrema import Minima, extrema
 from processors.core.windows.firsts import Firsts
 from processors.core.windows.hours import Night, NightClock
 from processors.core.windows.latest import Latest, Newest
-from processors.core.windows.medians import BucketMeans
-from processors.core.windows.totals import Totals
+from processors.core.windows.quantiles import MEDIAN_Q, BucketMeans
+from processors.core.windows.spreads import Spreads
+from processors.core.windows.totals import Ring, Totals
 from processors.core.windows.trends import Trend
 from processors.core.windows.unchanged import Unchanged
 
@@ -32,13 +33,15 @@ Window: TypeAlias = tuple[str, int, str]
 class WindowKey(NamedTuple):
     """A window function as rules name it: `aggregate(field, length)`.
 
-    With `hours`, the window is these hours of every day (and `length_ms` 0, or how many days are looked back).
+    With `hours`, the window is these hours of every day (and `length_ms` 0, or how many days are looked back). `q` is
+    which quantile.
     """
 
     aggregate: str
     field: str
     length_ms: int
     hours: str = ""
+    q: float = MEDIAN_Q
 
     def __str__(self) -> str:
         parts = [self.field]
@@ -46,6 +49,8 @@ class WindowKey(NamedTuple):
             parts.append(f'hours("{self.hours}")')
         if self.length_ms:
             parts.append(duration_text(self.length_ms))
+        if AGGREGATES[self.aggregate].form is Form.WINDOW_AND_Q:
+            parts.append(str(self.q))
         return f"{self.aggregate}({', '.join(parts)})"
 
     @property
@@ -80,6 +85,7 @@ class WindowValues:
         value = self._values.get(key)
         if value is None:
             parts = self._parts[key.field, key.length_ms, key.hours]
+            parts.q = key.q
             value = AGGREGATES[key.aggregate].value(parts, self._scales[key.field])
             if key.hours:
                 value = np.where(self.nights[key.hours].complete, value, np.nan)
@@ -96,10 +102,13 @@ class Windows:
         self._scales = scales
         keys = sorted(set(keys))
         needs: dict[Window, set[Need]] = {}
+        qs: dict[Window, set[float]] = {}
         for key in keys:
             if AGGREGATES[key.aggregate].needs:
                 window = (key.field, key.length_ms, key.hours)
                 needs.setdefault(window, set()).update(AGGREGATES[key.aggregate].needs)
+                if Need.MEANS in AGGREGATES[key.aggregate].needs:
+                    qs.setdefault(window, set()).add(key.q)
         self.fields = sorted({key.field for key in keys})
         hours = sorted({key.hours for key in keys if key.hours})
         self._nights = {text: NightClock(columns, text, timezone) for text in hours}
@@ -112,7 +121,14 @@ class Windows:
             if any(Need.NEWEST in n for (f, _, _), n in needs.items() if f == field)
         }
         self._series = [
-            _Series(columns, self._clocks[_clock_name(window)], window, self._latest.get(window[0]), needs[window])
+            _Series(
+                columns,
+                self._clocks[_clock_name(window)],
+                window,
+                self._latest.get(window[0]),
+                needs[window],
+                qs.get(window, ()),
+            )
             for window in sorted(needs)
         ]
         self._unchanged = {key: Unchanged(columns, key.field) for key in keys if key.aggregate == UNCHANGED}
@@ -142,10 +158,12 @@ class Windows:
         """Take a stretch in; the values at each of its rows."""
         strokes = {name: clock.strokes(stretch) for name, clock in self._clocks.items()}
         newest = {field: latest.advance(stretch, *steps[field]) for field, latest in self._latest.items()}
+        rings = {name: Ring(stretch, strokes[name]) for name in {s.clock.name for s in self._series if s.has_rings}}
         parts = {}
         for series in self._series:
+            name = series.clock.name
             parts[series.key] = series.advance(
-                stretch, strokes[series.clock.name], _inside(series.clock, stretch.times, steps[series.field]),
+                stretch, strokes[name], rings.get(name), _inside(series.clock, stretch.times, steps[series.field]),
                 newest.get(series.field),
             )  # fmt: skip
         values = {key: one.advance(stretch, *steps[key.field]) for key, one in self._unchanged.items()}
@@ -188,22 +206,32 @@ def _inside(clock: Clock, times: Ints, steps: Steps) -> Steps:
 class _Series:
     """State of one field's windows of one length."""
 
-    def __init__(self, columns: Columns, clock: Clock, window: Window, latest: Latest | None, needs: set[Need]) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        clock: Clock,
+        window: Window,
+        latest: Latest | None,
+        needs: set[Need],
+        qs: Collection[float],
+    ) -> None:
         self.clock = clock
         self.key = window
         self.field = field = window[0]
         self._latest = latest if Need.NEWEST in needs else None
-        totals = needs & {Need.TOTALS, Need.MEDIAN}
+        totals = needs & {Need.TOTALS, Need.MEANS}
         self._totals = Totals(columns, clock, field) if totals else None
-        self._medians = (
-            BucketMeans(columns, clock, field, self._totals) if self._totals and Need.MEDIAN in needs else None
-        )
+        self._means = BucketMeans(columns, clock, field, self._totals, qs) if self._totals and qs else None
+        self._spreads = Spreads(columns, clock, field) if Need.SPREAD in needs else None
         self._minima = Minima(columns, clock, field, 1) if Need.MINIMUM in needs else None
         self._maxima = Minima(columns, clock, field, -1) if Need.MAXIMUM in needs else None
         self._firsts = Firsts(columns, clock, field) if Need.OLDEST in needs else None
         self._trend = Trend(columns, clock, field) if Need.LINE in needs else None
-        states = (self._totals, self._medians, self._minima, self._maxima, self._firsts, self._trend)
+        states = (
+            self._totals, self._means, self._spreads, self._minima, self._maxima, self._firsts, self._trend,
+        )  # fmt: skip
         self._states = [state for state in states if state]
+        self.has_rings = bool(self._totals or self._spreads or self._trend)
 
     def reset(self, slots: Slots) -> None:
         for state in self._states:
@@ -211,17 +239,22 @@ class _Series:
             state.resize()
 
     def derive(self, newest: Ints, kept: Collection[str]) -> None:
-        if self._medians and self._totals and self._medians.name not in kept and self._totals.sums in kept:
-            self._medians.derive(newest)
+        if self._means and self._totals and self._means.name not in kept and self._totals.sums in kept:
+            self._means.derive(newest)
 
-    def advance(self, stretch: Stretch, strokes: Strokes, steps: Steps, newest: Newest | None) -> Parts:
+    def advance(
+        self, stretch: Stretch, strokes: Strokes, ring: Ring | None, steps: Steps, newest: Newest | None
+    ) -> Parts:
+        """`ring` is there if the series `has_rings`."""
         parts = Parts(self.clock.length_ms)
-        if self._medians:  # before the totals, see there
-            parts.median = self._medians.advance(stretch, strokes, *steps)
-        if self._totals:
-            parts.totals = self._totals.advance(stretch, strokes, *steps)
-        if self._trend:
-            parts.line = self._trend.advance(stretch, strokes, *steps)
+        if self._means:  # before the totals, see there
+            parts.quantiles = self._means.advance(stretch, strokes, *steps)
+        if self._totals and ring:
+            parts.totals = self._totals.advance(ring, *steps)
+        if self._spreads and ring:
+            parts.spread = self._spreads.advance(ring, *steps)
+        if self._trend and ring:
+            parts.line = self._trend.advance(ring, stretch.times, *steps)
         if self._minima:
             parts.minimum = extrema(self._minima.advance(stretch, strokes, *steps), 1)
         if self._maxima:
@@ -236,19 +269,21 @@ class _Series:
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Steps) -> None:
         if self._totals:
             self._totals.insert(slots, newest, times, *steps)
-        if self._medians:  # after the totals, see there
-            self._medians.insert(slots, newest, times, steps.present)
-        for state in (self._minima, self._maxima, self._firsts, self._trend):
+        if self._means:  # after the totals, see there
+            self._means.insert(slots, newest, times, steps.present)
+        for state in (self._spreads, self._minima, self._maxima, self._firsts, self._trend):
             if state:
                 state.insert(slots, newest, times, *steps)
 
     def at(self, slots: Slots, newest: Ints) -> Parts:
         """The parts of the window that ends at each slot's newest time."""
         parts = Parts(self.clock.length_ms)
-        if self._medians:
-            parts.median = self._medians.at(slots)
+        if self._means:
+            parts.quantiles = self._means.at(slots)
         if self._totals:
             parts.totals = self._totals.at(slots, newest)
+        if self._spreads:
+            parts.spread = self._spreads.at(slots, newest)
         if self._trend:
             parts.line = self._trend.at(slots, newest)
         if self._minima:

@@ -50,9 +50,8 @@ class Totals:
         self._columns.reset(self.sums, slots)
         self._columns.reset(self.counts, slots)
 
-    def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> WindowTotals:
+    def advance(self, ring: Ring, steps: Ints, present: Bools) -> WindowTotals:
         """Take the readings in; the totals at each of them."""
-        ring = Ring(stretch, strokes)
         return WindowTotals(
             ring.add(self._columns[self.sums], steps),
             ring.add(self._columns[self.counts], present.astype(np.int32)).astype(np.int64),

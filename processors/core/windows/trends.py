@@ -12,8 +12,7 @@ import numpy as np
 
 from processors.core.arrays import Bools, Floats, Ints, Slots, ragged_ranges
 from processors.core.columns import Columns
-from processors.core.stretch import Stretch
-from processors.core.windows.buckets import Clock, Strokes
+from processors.core.windows.buckets import Clock
 from processors.core.windows.totals import Ring
 
 _PARTS = ("count", "sum", "time", "square", "product")
@@ -50,12 +49,11 @@ class Trend:
         time, step = np.where(present, times // self._unit, 0), np.where(present, steps, 0)
         return present.astype(np.int64), step, time, time * time, time * step
 
-    def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> WindowLine:
+    def advance(self, ring: Ring, times: Ints, steps: Ints, present: Bools) -> WindowLine:
         """Take the readings in; the line at each of them."""
-        ring = Ring(stretch, strokes)
-        terms = self._terms(stretch.times, steps, present)
+        terms = self._terms(times, steps, present)
         sums = [ring.add(self._columns[name], term) for name, term in zip(self._names, terms, strict=True)]
-        return self._line(stretch.times, sums)
+        return self._line(times, sums)
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Ints, present: Bools) -> None:
         """Take in one reading a slot that is not newer than its newest."""

@@ -37,8 +37,10 @@ State = tuple[int | str, str, str]
 """What a window keeps: its length (0 for all) or hours, field, and which of PARTS."""
 
 PARTS = {
-    "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "min": ["min"], "max": ["max"],
-    "range": ["min", "max"], "last": ["newest"], "trend": ["line"], "fitted": ["line"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
+    "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "quantile": ["totals"], "std": ["spread"],
+    "min": ["min"], "max": ["max"],
+    "range": ["min", "max"], "last": ["newest"], "trend": ["line"],
+    "fitted": ["line"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
 }  # fmt: skip
 
 
@@ -387,6 +389,25 @@ def divide(a: float, b: float) -> float:
     return math.copysign(math.inf, a) * math.copysign(1, b)
 
 
+def deviation(steps: list[int]) -> float:
+    """Of a sample, in whole numbers as far as they go."""
+    if len(steps) < 2:
+        return NAN
+    number, centre = float(len(steps)), round(float(sum(steps)) / float(len(steps)))
+    rest = sum(steps) - len(steps) * centre
+    distances = float(sum((step - centre) ** 2 for step in steps)) - float(rest * rest) / number
+    return math.sqrt(distances / (number - 1))
+
+
+def quantile(buckets: list[list[int]], q: float) -> float:
+    """Of the means of the buckets, a straight line between two of them."""
+    means = sorted(float(sum(steps)) / float(len(steps)) for steps in buckets)
+    place = q * (len(means) - 1)
+    low = math.floor(place)
+    share = place - low
+    return means[low] + share * (means[low + 1] - means[low]) if share else means[low]
+
+
 @lru_cache(maxsize=100_000)
 def instant(zone: ZoneInfo, night: int, minute: int) -> int:
     """When the local day of that number is so many minutes old by its clocks."""
@@ -462,6 +483,8 @@ class Evaluation:
                 return self.baseline(node.function, name, duration_ms(length) // 86_400_000, hours)
             case nodes.Call(arguments=(nodes.Name(name=name), nodes.Duration(text=length))):
                 return self.window(node.function, name, duration_ms(length))
+            case nodes.Call(arguments=(nodes.Name(name=name), nodes.Duration(text=length), nodes.Number(value=q))):
+                return self.window(node.function, name, duration_ms(length), q)
             case nodes.Call(arguments=(nodes.Name(name=name), nodes.Call(arguments=(nodes.Text(text=hours),)))):
                 return self.in_hours(node.function, name, hours)
             case nodes.Call(function="unchanged", arguments=(nodes.Name(name=name),)):
@@ -535,6 +558,7 @@ class Evaluation:
             "range": (max(lists[-1]) - min(steps)) / per_unit,
             "sum": sum(steps) / per_unit,
             "mean": float(sum(steps)) / (float(len(steps)) * per_unit),
+            "std": deviation(steps) / per_unit,
         }[function]
 
     def baseline(self, function: str, name: str, days: int, hours: str) -> float:
@@ -571,7 +595,7 @@ class Evaluation:
                 since, last = (since if value == last else time), value
         return NAN if since is None else ((self._state.newest or 0) - since) / 1000
 
-    def window(self, function: str, name: str, length: int) -> float:
+    def window(self, function: str, name: str, length: int, q: float = 0.5) -> float:
         """Everything from the raw readings; sums in whole steps of the resolution (which is 1/whole here)."""
         state = self._state
         per_unit = float(round(1 / self._kind.field(name).resolution))
@@ -613,6 +637,8 @@ class Evaluation:
                 change = (last[1] - oldest[1]) / per_unit
                 return change if function == "change" else change / ((last[0] - oldest[0]) / 1000.0)
         match function:
+            case "std":
+                return deviation(inside("spread")) / per_unit
             case "min":
                 return NAN if lowest is None else lowest / per_unit
             case "max":
@@ -626,12 +652,8 @@ class Evaluation:
                 return float(sum(steps)) / (float(len(steps)) * per_unit)
             case "sum":
                 return sum(steps) / per_unit
-            case "median":
-                means = sorted(
-                    float(sum(s for _, s in readings)) / float(len(readings)) for readings in buckets.values()
-                )
-                middle = len(means) // 2
-                return (means[middle] if len(means) % 2 else (means[middle - 1] + means[middle]) / 2) / per_unit
+            case "median" | "quantile":
+                return quantile([[s for _, s in readings] for readings in buckets.values()], q) / per_unit
         raise ValueError(function)
 
     def _line(self, function: str, readings: list[tuple[int, int]], length: int, count: int, per_unit: float) -> float:

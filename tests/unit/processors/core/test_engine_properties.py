@@ -47,6 +47,10 @@ RULES = compiled("""
    nights: {at_least: 1, of: 2}, clear: {when: 'count(b, hours("23:50-03:48")) > 1'}}
 - {id: t.forecast, value: "forecast(2 * a, 60s, until=9)", below: {blue: 60, red: 20}}
 - {id: t.line, value: "fitted(a, 10m) + 60 * trend(b, 2m)", above: {blue: 2, red: 5}}
+- {id: t.spread, value: "std(a, 40s) + std(b, 5m)", above: {blue: 0.5, yellow: 2}, clear: {below: 0.4}}
+- {id: t.quantiles, value: "quantile(a, 60s, 0.9) - quantile(a, 60s, 0.25)", above: {blue: 1, red: 3},
+   clear: {when: "quantile(b, 5m, 0.37) < 2"}}
+- {id: t.noise, value: 'std(a, hours("03:40-03:52"))', above: {blue: 0.5, yellow: 2}}
 - {id: t.hours, value: a, above: {blue: 0, red: 4}, schedule: {hours: ["03:40-03:52", "23:50-03:10"]},
    clear: {below: -100, for: 5s}}
 - {id: t.season, value: a, above: {blue: 1}, schedule: {seasons: ["01-02..01-03", "12-30..01-01"], mode: peace}}
@@ -75,6 +79,9 @@ LATER = compiled("""
 - {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-0.5, 0.5]}}
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 1d)', above: {blue: 0.5, yellow: 3}}
 - {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
+- {id: t.spread, value: "std(a, 60s) + std(b, 5m)", above: {blue: 0.5, yellow: 2}}
+- {id: t.quantiles, value: "quantile(a, 60s, 1) - quantile(a, 60s, 0.1)", above: {blue: 1, red: 3}}
+- {id: t.middle, value: "quantile(b, 1m, 0.5)", below: {blue: 2, red: 0}}
 """)
 
 SENSORS: dict[str, dict[str, Any]] = {

@@ -54,6 +54,12 @@ def values(function: str, readings: list[tuple[float, float]], period_s: float =
         ("last(a, 60s)", [1, 2, 6, 3, 3, 0, 5]),
         # bucket means: 1 | 1 2 | 1 2 6 | 2 6 3 | 2 6 (3+9)/2 | 2 6 (3+9+0)/3 | 5
         ("median(a, 60s)", [1, 1.5, 2, 3, 6, 4, 5]),
+        # of two and more: the root of the squared distances to the mean over n - 1
+        ("std(a, 60s)", [NAN, 0.5**0.5, 7**0.5, (13 / 3) ** 0.5, 10**0.5, 12.5**0.5, NAN]),
+        # of the same means as the median: n = 1, 2, 3, 3, 3, 3, 1; place 0.75 * (n - 1) among them
+        ("quantile(a, 60s, 0.75)", [1, 1.75, 4, 4.5, 6, 5, 5]),
+        ("quantile(a, 60s, 0)", [1, 1, 1, 2, 2, 2, 5]),
+        ("quantile(a, 60s, 1)", [1, 2, 6, 6, 6, 6, 5]),
         # the oldest may be one bucket before the window: at 63 that is 1 (of 0 s), at 130 nothing older is left
         ("change(a, 60s)", [NAN, 1, 5, 2, 2, -1, NAN]),
         ("rate(a, 60s)", [NAN, 1 / 10, 5 / 25, 2 / 63, 2 / 63, -1 / 69, NAN]),

@@ -1,10 +1,17 @@
-"""Median of the means of a window's buckets: a ring of each bucket's mean.
+"""Quantiles (the median among them) of the means of a window's buckets: a ring of each bucket's mean.
 
-With one reading a bucket this is the median of the readings. A bucket without readings has no part in it; of an even
-number of buckets, the mean of the middle two is taken.
+With one reading a bucket these are quantiles of the readings. A bucket without readings has no part in them. The
+quantile q of n sorted means m(0) to m(n-1) lies at h = q * (n - 1); between two means, a straight line is drawn.
+
+    means, sorted     10    12    20    26    40        n = 5
+    h                  0     1     2     3     4
+    q                  0    .25   .5    .75    1        quantile 0.9: h = 3.6, so 26 + 0.6 * (40 - 26) = 34.4
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,17 +22,23 @@ from processors.core.windows.buckets import Clock, Strokes
 from processors.core.windows.rounds import clear_gap, rounds
 from processors.core.windows.totals import Totals
 
+MEDIAN_Q = 0.5
+
+Quantiles: TypeAlias = Mapping[float, Floats]
+"""By q, in steps of the field's resolution, at each row; NaN where the window has no readings."""
+
 
 class BucketMeans:
-    """Medians of one field over windows of one clock, in steps of the field's resolution; NaN where there are none.
+    """Quantiles `qs` of one field over windows of one clock.
 
     `totals` are the same field's over the same clock. They take a stretch in after this, and an insert before this.
     """
 
-    def __init__(self, columns: Columns, clock: Clock, field: str, totals: Totals) -> None:
+    def __init__(self, columns: Columns, clock: Clock, field: str, totals: Totals, qs: Collection[float]) -> None:
         self._columns = columns
         self._clock = clock
         self._totals = totals
+        self._qs = sorted(qs)
         self.name = f"bucket_mean/{field}/{clock.name}"
         columns.add(self.name, np.float64, np.nan, 1)
 
@@ -47,8 +60,8 @@ class BucketMeans:
             means = totals.sum / totals.count
         self._columns[self.name][slots[row], bucket % count[row]] = means
 
-    def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Floats:
-        """Take the readings in; the median at each of them."""
+    def advance(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Quantiles:
+        """Take the readings in; the quantiles at each of them."""
         ring = self._columns[self.name]
         means = self._running_means(stretch, strokes, steps, present)
         width = ring.shape[1]
@@ -62,7 +75,7 @@ class BucketMeans:
             ring[turn.slots, place] = means[strokes.final[turn.strokes]]
         others.sort(axis=1)  # NaN last
         number = np.count_nonzero(others == others, axis=1)
-        return _median_with(others, number, strokes.stroke, means)
+        return {q: _quantile_with(others, number, strokes.stroke, means, q) for q in self._qs}
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, present: Bools) -> None:
         """Take in one reading a slot that is not newer than its newest (the totals have it already)."""
@@ -73,15 +86,11 @@ class BucketMeans:
         totals = self._totals.bucket(slots, bucket, count)
         self._columns[self.name][slots, bucket % count] = totals.sum / totals.count
 
-    def at(self, slots: Slots) -> Floats:
-        """The median of the window that ends at each slot's newest time."""
+    def at(self, slots: Slots) -> Quantiles:
+        """The quantiles of the window that ends at each slot's newest time."""
         means = np.sort(self._columns[self.name][slots], axis=1)
         number = np.count_nonzero(means == means, axis=1)
-        rows = np.arange(len(slots))
-        low = means[rows, np.maximum(number - 1, 0) // 2]
-        high = means[rows, np.minimum(number // 2, means.shape[1] - 1)]
-        median: Floats = np.where(number % 2 == 1, low, (low + high) / 2)
-        return median
+        return {q: quantile_of(means, number, q) for q in self._qs}
 
     def _running_means(self, stretch: Stretch, strokes: Strokes, steps: Ints, present: Bools) -> Floats:
         """Mean of the row's bucket up to each row; NaN as long as the bucket is empty."""
@@ -102,21 +111,40 @@ class BucketMeans:
         return means
 
 
-def _median_with(others: Floats, number: Slots, which: Slots, mean: Floats) -> Floats:
-    """Median of the sorted row `which` of `others` (its first `number` values) together with `mean` (NaN: without).
+def quantile_of(values: Floats, number: Slots, q: float) -> Floats:
+    """Quantile q of the first `number` values of each row, which are sorted; NaN where there are none."""
+    place = q * (number - 1)
+    low = np.maximum(np.floor(place).astype(np.intp), 0)
+    rows, last = np.arange(len(values)), values.shape[1] - 1
+    result = _between(values[rows, low], values[rows, np.minimum(low + 1, last)], place - low)
+    result[number == 0] = np.nan
+    return result
 
-    With an even number of others, the median is `mean` held between the middle two; with an odd number, half the sum
-    of the middle one and of `mean` held between that one's neighbours.
+
+def _quantile_with(others: Floats, number: Slots, which: Slots, mean: Floats, q: float) -> Floats:
+    """Quantile q of the first `number` values of the sorted row `which` of `others` together with `mean`.
+
+    With one value more, the k-th of all is that value held between the (k-1)-th and the k-th of the others. Without a
+    mean (NaN), of the others alone.
     """
-    middle = number // 2  # the upper of the middle two, or the middle one
-    rows = np.arange(len(others))
-    below = np.where(middle > 0, others[rows, np.maximum(middle - 1, 0)], -np.inf)
-    at = np.where(middle < number, others[rows, middle], np.inf)
-    above = np.where(middle + 1 < number, others[rows, np.minimum(middle + 1, others.shape[1] - 1)], np.inf)
-    odd = number % 2 == 1
-    low, centre, high = below, at, np.where(odd, above, at)
-    alone = np.where(odd, at, (below + at) / 2)
-    alone[number == 0] = np.nan
-    held = np.minimum(np.maximum(mean, low[which]), high[which])
-    with_mean = np.where(odd[which], (centre[which] + held) / 2, held)
-    return np.where(np.isnan(mean), alone[which], with_mean)
+    place = q * number
+    k = np.floor(place).astype(np.intp)
+    rows, last = np.arange(len(others)), others.shape[1] - 1
+    below = np.where(k > 0, others[rows, np.maximum(k - 1, 0)], -np.inf)
+    at = np.where(k < number, others[rows, np.minimum(k, last)], np.inf)
+    above = np.where(k + 1 < number, others[rows, np.minimum(k + 1, last)], np.inf)
+    share = place - k
+    if len(which) > len(others):
+        below, at, above, share = below[which], at[which], above[which], share[which]
+    low, high = np.minimum(np.maximum(mean, below), at), np.minimum(np.maximum(mean, at), above)
+    result = _between(low, high, share)
+    missing = np.isnan(mean)
+    if missing.any():
+        alone = quantile_of(others, number, q)
+        result = np.where(missing, alone[which], result)
+    return result
+
+
+def _between(low: Floats, high: Floats, share: Floats) -> Floats:
+    """The point on the way from `low` to `high`; `low` itself, whatever `high` is, where the share is 0."""
+    return np.where(share > 0, low + share * (high - low), low)
