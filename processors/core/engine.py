@@ -24,7 +24,7 @@ from processors.core.columns import Columns
 from processors.core.evidence import alert_id, evidence, signal_id
 from processors.core.frame import Rows
 from processors.core.levels import Track, Transition
-from processors.core.machine import Machine
+from processors.core.machine import Machine, not_idle
 from processors.core.rule import Rule, judge
 from processors.core.rules import RuleSet
 from processors.core.scale import Scale
@@ -32,7 +32,7 @@ from processors.core.schedule import Schedule
 from processors.core.sensors import NO_SLOT, Sensors
 from processors.core.silence import LONGEST_GAP_MS, Heard, SilenceMachine, boundary
 from processors.core.stretch import Stretch
-from processors.core.windows.series import Steps, Windows
+from processors.core.windows.series import Steps, WindowKey, Windows
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.levels import Level
@@ -99,9 +99,11 @@ class Engine:
         self._sensors = Sensors(self.kind, self.rules, snapshot)
         self._arrivals = Arrivals(self._columns, remembered_times(self.kind))
         self._heard = Heard(self._columns)
-        self._windows = Windows(
-            self._columns, {key for rule in self.rules for key in rule.needs.windows}, self._scales, rules.timezone
-        )
+        namers: dict[WindowKey, list[str]] = {}
+        for rule in self.rules:
+            for key in rule.needs.windows:
+                namers.setdefault(key, []).append(not_idle(rule.id))
+        self._windows = Windows(self._columns, namers, self._scales, rules.timezone, namers)
         self._machines = [Machine(self._columns, rule) for rule in self.rules if not rule.silent]
         self._silences = [SilenceMachine(self._columns, rule, self._heard) for rule in self.rules if rule.silent]
         for rule in self.rules:
@@ -238,12 +240,13 @@ class Engine:
             starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
             steps = {name: self._scales[name].steps(batch.values[name]) for name in self._windows.fields}
             with np.errstate(all="ignore"):
-                for part in self._arrivals.arrange(rows, slots, times, starts, self.counts):
-                    frame = self._take_in(
-                        part, batch.values, {n: (s[part.rows], p[part.rows]) for n, (s, p) in steps.items()}
-                    )
-                    self.counts.judged += len(frame)
-                    self._judge(frame, offset, found)
+                for arrived in self._arrivals.arrange(rows, slots, times, starts, self.counts):
+                    for part in self._windows.pieces(arrived) if isinstance(arrived, Stretch) else [arrived]:
+                        frame = self._take_in(
+                            part, batch.values, {n: (s[part.rows], p[part.rows]) for n, (s, p) in steps.items()}
+                        )
+                        self.counts.judged += len(frame)
+                        self._judge(frame, offset, found)
         found.sort(key=lambda entry: entry[:2])
         return silent + [signal for _, _, signal in found]
 

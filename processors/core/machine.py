@@ -16,13 +16,18 @@ from processors.core.rule import Judgement, Rule, is_clear
 _UNSETTLED = 255
 
 
+def not_idle(rule_id: str) -> str:
+    """The column that is 0 where the rule is idle: no alert is open and no level is being timed."""
+    return f"settled/{rule_id}"
+
+
 class Machine:
     """Tracks of one rule. An idle sensor (no level, no height) has none."""
 
     def __init__(self, columns: Columns, rule: Rule) -> None:
         self.rule = rule
         self._columns = columns
-        self._settled = f"settled/{rule.id}"
+        self._settled = not_idle(rule.id)
         columns.add(self._settled, np.uint8, 0)
         self.tracks: dict[int, Track] = {}
         self.nights = NightMemory(columns, rule.id, rule.nights) if rule.nights else None

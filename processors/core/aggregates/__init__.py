@@ -16,7 +16,7 @@ from processors.core.aggregates.rate import RATE
 from processors.core.aggregates.std import STD
 from processors.core.aggregates.sum import SUM
 from processors.core.aggregates.trend import FITTED, TREND
-from processors.core.aggregates.usual import SAME_HOUR_MEDIAN, UNCHANGED, USUAL, USUAL_MINIMUM
+from processors.core.aggregates.usual import SAME_HOUR_MEDIAN, UNCHANGED, USUAL, USUAL_LEVEL, USUAL_MINIMUM
 
 AGGREGATES: dict[str, Aggregate] = {
     aggregate.name: aggregate
@@ -39,4 +39,14 @@ AGGREGATES: dict[str, Aggregate] = {
     )
 }
 
-__all__ = ["AGGREGATES", "SAME_HOUR_MEDIAN", "UNCHANGED", "USUAL_MINIMUM", "Aggregate", "Form", "Need", "Parts"]
+__all__ = [
+    "AGGREGATES",
+    "SAME_HOUR_MEDIAN",
+    "UNCHANGED",
+    "USUAL_LEVEL",
+    "USUAL_MINIMUM",
+    "Aggregate",
+    "Form",
+    "Need",
+    "Parts",
+]

@@ -38,6 +38,7 @@ class Form(StrEnum):
     WINDOW_AND_Q = "window, q"
     DAYS = "days"
     HOURS_AND_DAYS = "hours, days"
+    WHOLE_HOURS = "whole hours"
     NOTHING = ""
 
 

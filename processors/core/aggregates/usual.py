@@ -8,6 +8,7 @@ from processors.core.scale import Scale
 
 SAME_HOUR_MEDIAN = "same_hour_median"
 USUAL_MINIMUM = "usual_minimum"
+USUAL_LEVEL = "usual_level"
 UNCHANGED = "unchanged"
 
 
@@ -30,6 +31,14 @@ USUAL = (
         (),
         _value,
         form=Form.HOURS_AND_DAYS,
+    ),
+    Aggregate(
+        USUAL_LEVEL,
+        "Median of the hourly means before the last hour, over so many hours (2h to 7d); no value until half of them "
+        "are there. It stands still while the rule has an open alert at the sensor, or times one.",
+        (),
+        _value,
+        form=Form.WHOLE_HOURS,
     ),
     Aggregate(
         UNCHANGED,

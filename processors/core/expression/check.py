@@ -10,7 +10,7 @@ from processors.core.expression import nodes
 from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.functions import FORECAST, HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
 from processors.core.expression.nodes import Node, Span
-from processors.core.local_time import DAY_MS, parse_hours
+from processors.core.local_time import DAY_MS, HOUR_MS, parse_hours
 from processors.core.windows.quantiles import MEDIAN_Q
 from processors.core.windows.series import WindowKey
 from processors.core.windows.spreads import MOST_STEPS
@@ -18,6 +18,7 @@ from schemas.kinds import Kind
 
 SHORTEST_WINDOW_MS = 1000
 LONGEST_WINDOW_MS = 30 * UNITS_MS["d"]
+MOST_HOURS = 7 * 24
 MOST_DAYS = {Form.DAYS: 14, Form.HOURS_AND_DAYS: 30}
 
 
@@ -177,6 +178,7 @@ class _Checker:
             Form.WINDOW_AND_Q: f"(field, window, q), such as {node.function}({first}, 10m, 0.9)",
             Form.DAYS: f"(field, days), such as {node.function}({first}, 7d)",
             Form.HOURS_AND_DAYS: f'(field, hours, days), such as {node.function}({first}, hours("02:00-04:00"), 14d)',
+            Form.WHOLE_HOURS: f"(field, hours), such as {node.function}({first}, 24h)",
             Form.NOTHING: f"(field), such as {node.function}({first})",
         }
         wanted = AGGREGATES[node.function].form
@@ -264,6 +266,11 @@ class _Checker:
             most = MOST_DAYS[aggregate.form]
             if length % DAY_MS or not 1 <= length // DAY_MS <= most:
                 raise self._error(f"the baseline is {duration_text(length)}; allowed: 1d to {most}d", window.span)
+        elif aggregate.form is Form.WHOLE_HOURS:
+            if length % HOUR_MS or not 2 <= length // HOUR_MS <= MOST_HOURS:
+                raise self._error(
+                    f"the usual level is of {duration_text(length)}; allowed: whole hours, 2h to 7d", window.span
+                )
         elif not SHORTEST_WINDOW_MS <= length <= LONGEST_WINDOW_MS:
             raise self._error(
                 f"the window is {duration_text(length)}; allowed: 1s to 30d",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from processors.core.aggregates import AGGREGATES, SAME_HOUR_MEDIAN, UNCHANGED, USUAL_MINIMUM, Form, Need, Parts
+from processors.core.aggregates import (
+    AGGREGATES,
+    SAME_HOUR_MEDIAN,
+    UNCHANGED,
+    USUAL_LEVEL,
+    USUAL_MINIMUM,
+    Form,
+    Need,
+    Parts,
+)
 from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
 from processors.core.durations import duration_text
-from processors.core.local_time import DAY_MS
+from processors.core.local_time import DAY_MS, HOUR_MS
 from processors.core.scale import Scale
 from processors.core.stretch import Stretch
 from processors.core.windows.baselines import Baseline, HourClock
@@ -20,6 +29,7 @@ from processors.core.windows.extrema import Minima, extrema
 from processors.core.windows.firsts import Firsts
 from processors.core.windows.hours import Night, NightClock
 from processors.core.windows.latest import Latest, Newest
+from processors.core.windows.levels import UsualLevel, hourly
 from processors.core.windows.quantiles import MEDIAN_Q, BucketMeans
 from processors.core.windows.spreads import Spreads
 from processors.core.windows.totals import Ring, Totals
@@ -94,10 +104,18 @@ class WindowValues:
 
 
 class Windows:
-    """The windows that `keys` ask for, over `columns`; windows of the same field and length share their state."""
+    """The windows that `keys` ask for, over `columns`; windows of the same field and length share their state.
+
+    `busy` names, for each usual level, the columns that are not 0 where a rule that names it is not idle.
+    """
 
     def __init__(
-        self, columns: Columns, keys: Iterable[WindowKey], scales: Mapping[str, Scale], timezone: str = "UTC"
+        self,
+        columns: Columns,
+        keys: Iterable[WindowKey],
+        scales: Mapping[str, Scale],
+        timezone: str = "UTC",
+        busy: Mapping[WindowKey, Sequence[str]] | None = None,
     ) -> None:
         self._scales = scales
         keys = sorted(set(keys))
@@ -132,13 +150,17 @@ class Windows:
             for window in sorted(needs)
         ]
         self._unchanged = {key: Unchanged(columns, key.field) for key in keys if key.aggregate == UNCHANGED}
-        self._baselines: dict[WindowKey, tuple[Clock, Baseline]] = {}
+        self._baselines: dict[WindowKey, tuple[Clock, Baseline | UsualLevel]] = {}
+        self._hour = None
+        if any(key.aggregate in (SAME_HOUR_MEDIAN, USUAL_LEVEL) for key in keys):
+            self._hour = self._clocks["hour"] = HourClock(columns, timezone)
         for key in keys:
-            if key.aggregate == SAME_HOUR_MEDIAN:
-                if "hour" not in self._clocks:
-                    self._clocks["hour"] = HourClock(columns, timezone)
-                clock = self._clocks["hour"]
+            if key.aggregate == SAME_HOUR_MEDIAN and self._hour:
+                clock: Clock = self._hour
                 self._baselines[key] = clock, Baseline(columns, clock, key.field, key.days, 24, lowest=False)
+            elif key.aggregate == USUAL_LEVEL and self._hour:
+                width, names = key.length_ms // HOUR_MS, (busy or {}).get(key, ())
+                self._baselines[key] = self._hour, UsualLevel(columns, self._hour, key.field, width, names)
             elif key.aggregate == USUAL_MINIMUM:
                 clock = self._nights[key.hours]
                 self._baselines[key] = clock, Baseline(columns, clock, key.field, key.days, 1, lowest=True)
@@ -154,8 +176,15 @@ class Windows:
         for series in self._series:
             series.derive(newest, kept)
 
+    def pieces(self, stretch: Stretch) -> Iterator[Stretch]:
+        """The stretch in pieces to be taken in and judged one after another: with a usual level, by the hour."""
+        if self._hour and not stretch.single and any(key.aggregate == USUAL_LEVEL for key in self._baselines):
+            yield from hourly(stretch, self._hour)
+        else:
+            yield stretch
+
     def advance(self, stretch: Stretch, steps: Mapping[str, Steps]) -> WindowValues:
-        """Take a stretch in; the values at each of its rows."""
+        """Take a stretch (one of `pieces`) in; the values at each of its rows."""
         strokes = {name: clock.strokes(stretch) for name, clock in self._clocks.items()}
         newest = {field: latest.advance(stretch, *steps[field]) for field, latest in self._latest.items()}
         rings = {name: Ring(stretch, strokes[name]) for name in {s.clock.name for s in self._series if s.has_rings}}

@@ -21,6 +21,7 @@ from processors.core.expression import parse as parser
 from processors.core.levels import Track, step
 from processors.core.local_time import parse_hours
 from processors.core.rule import Rule
+from processors.core.windows.series import WindowKey
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.levels import level_of
@@ -56,6 +57,7 @@ class SensorState:
     buckets: dict[int, int] = field(default_factory=dict)  # by window: its n
     heard: int = 0
     nights: dict[str, dict[int, int]] = field(default_factory=dict)  # by rule: height of each night
+    at_work: dict[int, set[WindowKey]] = field(default_factory=dict)  # by reading: windows of rules that are not idle
     silences: dict[str, tuple[int, int]] = field(default_factory=dict)  # by rule: level and onset
     tracks: dict[str, Track] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
@@ -84,7 +86,8 @@ class Reference:
                     length = 0 if part == "newest" else key.length_ms or f"hours {key.hours}"
                     kept.add((length, key.field, part))
             else:
-                kept.add((f"{key.days} {key.hours}", key.field, key.aggregate))
+                days = key.length_ms if key.aggregate == "usual_level" else key.days
+                kept.add((f"{days} {key.hours}", key.field, key.aggregate))
         return kept
 
     def set_registry(self, snapshot: Snapshot, log_time: int) -> list[tuple[Any, ...]]:
@@ -260,6 +263,12 @@ class Reference:
             lost = state.recent.popleft()
             state.forgotten = lost if state.forgotten is None else max(state.forgotten, lost)
         newer = state.newest is None or time > state.newest
+        state.at_work[len(state.readings)] = {
+            key
+            for rule, _ in self.rules
+            for key in rule.needs.windows
+            if (track := state.tracks.get(rule.id)) and (track.level or track.holding)
+        }
         state.newest = time if state.newest is None else max(state.newest, time)
         state.readings.append((time, values, state.newest, newer))
 
@@ -471,6 +480,8 @@ class Evaluation:
             case nodes.Call(function="if"):
                 truth = self.condition(node.arguments[0])
                 return NAN if truth is None else self.number(node.arguments[1 if truth else 2])
+            case nodes.Call(function="usual_level", arguments=(nodes.Name(name=name), nodes.Duration(text=length))):
+                return self.usual_level(name, duration_ms(length))
             case nodes.Call(
                 function="same_hour_median", arguments=(nodes.Name(name=name), nodes.Duration(text=length))
             ):
@@ -582,6 +593,36 @@ class Evaluation:
         known.sort()
         middle = len(known) // 2
         return (known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2) / per_unit
+
+    def usual_level(self, name: str, length: int) -> float:
+        """The sensor's whole story anew: hours that end, and whether a rule is at work as they do."""
+        per_unit = float(round(1 / self._kind.field(name).resolution))
+        first = self._state.kept_from.get((f"{length} ", name, "usual_level"), len(self._state.readings))
+        hour: int | None = None
+        steps: list[int] = []
+        counted: list[float] = []
+        waiting = level = NAN
+        for number, (time, values, newest, _) in enumerate(self._state.readings[first:], first):
+            now = (newest + self._standard_offset()) // 3_600_000
+            if hour is not None and now != hour:
+                mean = float(np.float32(sum(steps) / len(steps))) if steps else NAN
+                steps = []
+                if WindowKey("usual_level", name, length) in self._state.at_work[number] and not math.isnan(level):
+                    waiting = NAN
+                else:
+                    counted += [] if math.isnan(waiting) else [waiting]
+                    waiting = mean
+                    if (now - hour) * 3_600_000 > length:
+                        counted, waiting = [], NAN
+                    level = NAN
+                    last = sorted(counted[-length // 3_600_000 :])
+                    if 2 * len(last) * 3_600_000 >= length:
+                        middle = len(last) // 2
+                        level = last[middle] if len(last) % 2 else (last[middle - 1] + last[middle]) / 2
+            hour = now
+            if not math.isnan(values[name]) and (time + self._standard_offset()) // 3_600_000 == now:
+                steps.append(round(values[name] * per_unit))
+        return level / per_unit
 
     def _standard_offset(self) -> int:
         offsets = [datetime(2020, month, 1, tzinfo=self._zone).utcoffset() for month in (1, 7)]

@@ -57,6 +57,9 @@ RULES = compiled("""
 - {id: t.emergency, value: a, above: {yellow: 0}, for: 10s, schedule: {mode: emergency}}
 - {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-1, 1], red: [-3, 3]}}
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 2d)', above: {blue: 0.5, yellow: 3}}
+- {id: t.moved, value: "abs(mean(a, 60s) - usual_level(a, 3h))", above: {blue: 1, red: 3}, for: 20s, clear: {below: 0.5, for: 30s}}
+- {id: t.moved-from-zero, value: "a - or_else(attr.zero, usual_level(a, 2h)) + usual_level(b, 2h)", outside: {blue: [-1, 1]},
+   clear: {for: 2 readings}}
 """)
 
 # after the switch: other thresholds, another value, another `for`, a rule less, new windows beside old ones
@@ -78,6 +81,8 @@ LATER = compiled("""
 - {id: t.emergency, value: a, above: {yellow: 0}, for: 10s, schedule: {mode: emergency, hours: "03:00-04:00"}}
 - {id: t.usual, value: "mean(a, 30s) - same_hour_median(a, 3d)", outside: {blue: [-0.5, 0.5]}}
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 1d)', above: {blue: 0.5, yellow: 3}}
+- {id: t.moved, value: "abs(mean(a, 60s) - usual_level(a, 3h))", above: {blue: 2, red: 3}, for: 20s, clear: {below: 0.5, for: 30s}}
+- {id: t.moved-fresh, value: "a - or_else(attr.zero, usual_level(a, 2h)) - usual_level(a, 4h)", outside: {yellow: [-1, 1]}}
 - {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
 - {id: t.spread, value: "std(a, 60s) + std(b, 5m)", above: {blue: 0.5, yellow: 2}}
 - {id: t.quantiles, value: "quantile(a, 60s, 1) - quantile(a, 60s, 0.1)", above: {blue: 1, red: 3}}
@@ -186,6 +191,33 @@ def test_nights_and_baselines_too(visits: list[Any], data: st.DataObject) -> Non
         for number in range(count):
             value = round(first + number * change, 1)
             log.append((sensor, start + number * spacing * 1000, value, value if number % 2 else math.nan))
+    compare(log, data)
+
+
+# visits of a sensor: minutes since its last one, readings, seconds between, value, b
+hour = st.tuples(
+    st.sampled_from(["one", "slow", "slow", "fast"]),
+    st.sampled_from([10, 20, 30, 40, 55, 58, 60, 60, 61, 70, 120, 180, 181, 239, 260]),
+    st.integers(1, 6),
+    st.sampled_from([10, 59, 61, 120, 600, -40]),
+    st.sampled_from([1.0, 1.0, 1.0, 1.2, 1.9, 2.5, 4.5]),
+    st.sampled_from([0.0, 0.0, 0.1]),
+    st.sampled_from([math.nan, 1.0, 1.0, 3.5]),
+)
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(st.lists(hour, min_size=4, max_size=40), st.data())
+def test_levels_that_stand_still_while_a_rule_is_at_work(visits: list[Any], data: st.DataObject) -> None:
+    minutes = dict.fromkeys(SENSORS, 0)
+    log = []
+    for sensor, gap, count, spacing, first, change, b in visits:
+        minutes[sensor] += gap
+        for number in range(count):
+            value = round(first + number * change, 1)
+            log.append((sensor, minutes[sensor] * 60_000 + number * spacing * 1000, value, b))
     compare(log, data)
 
 
