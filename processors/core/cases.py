@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.records import Signal
 from schemas.registry import Sensor, Snapshot
+from schemas.rule_versions import Modes, ZoneMode
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z, where every story begins
 
@@ -98,7 +99,7 @@ class Expectation(Strict):
 
 
 class Case(Strict):
-    """One story about one rule."""
+    """One story about one rule; `mode` is that of the sensor's zone."""
 
     name: Text
     rule: Text
@@ -106,6 +107,7 @@ class Case(Strict):
     kind: Text | None = None
     every: Milliseconds
     from_: Milliseconds = Field(0, alias="from")
+    mode: Literal["peace", "emergency"] = "peace"
     series: Annotated[dict[str, Annotated[list[float], BeforeValidator(_series)]], Field(min_length=1)]
     expect: list[Expectation]
 
@@ -150,6 +152,8 @@ def run_case(case: Case, rules: RuleSet, kinds: Mapping[str, Kind]) -> Outcome:
     kind = kinds[name]
     batch = _batch(case, kind)
     engine = Engine(kind, RuleSet((rule,)), _registry(case, kind), partition=0)
+    if case.mode != "peace":
+        engine.set_modes(Modes(1, "", "", 0, (ZoneMode(case.sensor.zone, case.mode, 2**62),)), offset=0, log_time=START)
     if rule.silent:
         signals = _play_in_time(engine, batch, START + case.from_, case.every * len(next(iter(case.series.values()))))
     else:

@@ -52,6 +52,13 @@ def test_a_failure_says_what_was_expected_and_what_came() -> None:
     assert run_case(story({"a": "1 11 1"}, wrong), rules, kinds).problem == "expected 10s blue (12); got the value 11"
 
 
+@pytest.mark.parametrize(("mode", "problem"), [("peace", "expected 0s blue; got no signal"), ("emergency", "")])
+def test_a_story_in_an_emergency(mode: str, problem: str) -> None:
+    rules = rule_set("- {id: t.high, value: a, above: {blue: 10}, schedule: {mode: emergency}}")
+    case = story({"a": "11"}, [{"at": "0s", "level": "blue"}]).model_copy(update={"mode": mode})
+    assert run_case(case, rules, {"probe": KIND}).problem == problem
+
+
 @pytest.mark.parametrize(
     ("case", "key", "message"),
     [
