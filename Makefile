@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format typecheck
+.PHONY: help setup demo up down status test fuzz lint format typecheck
 
 BIN := .venv/bin
 # the first Python that is new enough; set PYTHON to choose another
@@ -29,6 +29,9 @@ status:  ## what runs, where, and whether it is healthy
 
 test: setup lint typecheck  ## lint, types, and all tests on the real servers
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+fuzz: setup  ## 200,000 malformed messages for the gateways (FUZZ_ARGS: --seed, --messages)
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 lint: setup  ## style, and which package may import which
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,13 +12,14 @@ from ingest.api_keys import ApiKey, KeyFile
 from ingest.directory import Directory
 from ingest.events import read_events
 from ingest.forms import Form
+from ingest.forms.gzipped import decompress
 from ingest.http_answers import Receive, Refused, Scope, Send, answer, answer_refused, encode, retry_after
 from ingest.http_request import PREFIX, Gone, Head, read_body, read_head, too_large, unauthorized
 from ingest.http_schemas import CONTENT_TYPE, schema_registry
 from ingest.http_shares import Shares
 from ingest.intake import HowToRead, Outcome, Submitter, examine, refuse
 from ingest.layout import Layout
-from ingest.parsed import Fault
+from ingest.parsed import Fault, UnreadableError
 from ingest.publisher import Publisher
 from ingest.rejects import Envelope
 from ingest.tickets import Ticket
@@ -28,9 +30,12 @@ from schemas.kinds import Kind
 from schemas.reasons import Reason
 from schemas.wire import SchemaStore
 
-# parsing a smaller body takes about a millisecond; larger ones are parsed in a thread, two at a time
-INLINE_BYTES = 200_000
+# parsing a smaller body takes about a millisecond; larger ones are parsed in a thread, two at a time, and of the
+# largest, which become many times their size in memory, one
+INLINE_BYTES = 32_000
+LARGE_BYTES = 4_000_000
 _IN_THREADS = 2
+_ROOM_EVERY_S = 0.01
 EVENTS_PATH = "/v1/events"
 EVENTS_KIND = "events"
 """Stands for events in the list of kinds that an API key may write."""
@@ -64,6 +69,9 @@ class HttpApp:
         )
         self._seconds = metrics.INGEST_SECONDS.labels("http")
         self._threads = asyncio.Semaphore(_IN_THREADS)
+        self._large = asyncio.Lock()
+        self._most_in_flight = settings.in_flight_bytes
+        self._patience_s = settings.publish_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -177,11 +185,30 @@ class HttpApp:
         if known is None:
             why = self._directory.problem() or "the registry is being read"
             raise Refused(503, "not_ready", why, retry_after(_KAFKA_RETRY_S))
-        how = HowToRead(head.form, head.gzipped, self._limit)
+        how = HowToRead(head.form, self._limit)
         if len(payload) <= INLINE_BYTES and not head.gzipped:
             return examine(layout, known, payload, how, envelope)
         async with self._threads:
-            return await asyncio.to_thread(examine, layout, known, payload, how, envelope)
+            await self._room()
+            body = payload
+            if head.gzipped:
+                try:
+                    body = await asyncio.to_thread(decompress, payload, self._limit)
+                except UnreadableError as error:
+                    return refuse(payload, error.reason, error.detail, envelope)
+            async with self._large if len(body) > LARGE_BYTES else contextlib.nullcontext():
+                outcome = await asyncio.to_thread(examine, layout, known, body, how, envelope)
+        if head.gzipped and outcome.unreadable is not None:
+            return refuse(payload, outcome.unreadable.reason, outcome.unreadable.detail, envelope)
+        return outcome
+
+    async def _room(self) -> None:
+        """Wait while too much waits for Kafka. Raises Refused (503) when that takes too long."""
+        deadline = time.monotonic() + self._patience_s
+        while self._publisher.in_flight_bytes > self._most_in_flight:
+            if time.monotonic() > deadline:
+                raise Refused(503, "busy", "too many bytes wait for Kafka; try again", retry_after(_KAFKA_RETRY_S))
+            await asyncio.sleep(_ROOM_EVERY_S)
 
     async def _store_all(self, outcome: Outcome, envelope: Envelope) -> None:
         """Wait until Kafka has all of it. Raises Refused (503) when it does not take it in time."""
@@ -200,6 +227,7 @@ class HttpApp:
         ticket = Ticket(settled)
         for _ in submit(ticket):
             await asyncio.sleep(0)
+            await self._room()
         await done
         if ticket.error is not None:
             detail = f"Kafka did not acknowledge it: {ticket.error}. Nothing is promised; send it again"

@@ -14,6 +14,7 @@ import uvicorn
 from ingest.api_keys import KeyFile
 from ingest.directory import Directory
 from ingest.http_app import HttpApp
+from ingest.http_protocol import BoundedProtocol
 from ingest.publisher import Publisher
 from runtime.health import HealthServer
 from runtime.settings import Settings, SettingsError
@@ -50,13 +51,14 @@ def run(settings: Settings) -> None:
             app,
             host=settings.http_host,
             port=settings.http_port,
-            http="httptools",
+            http=BoundedProtocol,
             loop="uvloop",
             ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             timeout_graceful_shutdown=int(settings.drain_s),
         )

@@ -44,7 +44,7 @@ def read_head(headers: list[tuple[bytes, bytes]], keys: bool = True) -> Head:
         elif name == b"content-encoding":
             gzipped = _is_gzip(raw.decode("latin-1"))
         elif name == b"content-length":
-            length = int(raw)
+            length = _length(raw)
         elif name == b"authorization" and keys:
             token = _bearer(raw.decode("latin-1"))
         elif name == b"riskstream-mode":
@@ -55,6 +55,12 @@ def read_head(headers: list[tuple[bytes, bytes]], keys: bool = True) -> Head:
                 detail = f"Riskstream-Run-Id is {run_id[:120]!r}; allowed: {RUN_ID_ALLOWED}"
                 raise Refused(400, "bad_header", detail)
     return Head(form, gzipped, mode, run_id, length, token)
+
+
+def _length(raw: bytes) -> int:
+    if not raw.isdigit() or len(raw) > 18:
+        raise Refused(400, "bad_header", f"Content-Length is {raw[:50]!r}; allowed: a number of bytes")
+    return int(raw)
 
 
 def _form(value: str) -> Form:

@@ -1,4 +1,4 @@
-"""One payload from bytes to tickets: decompress, parse and validate (pure), then submit."""
+"""One payload from bytes to tickets: parse and validate (pure), then submit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.forms import Form, parse
-from ingest.forms.gzipped import decompress
 from ingest.known import KnownSensors
 from ingest.layout import Layout
 from ingest.parsed import NO_ITEM, Fault, UnreadableError
@@ -25,12 +24,15 @@ STEP = 200
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a payload. `unreadable` is its fault as a whole, and then the only one."""
+    """What became of a payload; `rejects` can be gone through once.
+
+    `unreadable` is its fault as a whole, and then the only one.
+    """
 
     form: str
     accepted: Accepted | None
     faults: list[Fault]
-    rejects: list[Rejected]
+    rejects: Iterator[Rejected]
     unreadable: Fault | None = None
     unknown_fields: bool = False
 
@@ -40,22 +42,20 @@ class HowToRead:
     """How a payload is to be read."""
 
     form: Form
-    gzipped: bool
     limit: int
     sensor_id: str = ""
 
 
 def examine(layout: Layout, known: KnownSensors, payload: bytes, how: HowToRead, envelope: Envelope) -> Outcome:
-    """Pure, and safe in any thread."""
+    """A payload that is not compressed (any more). Pure, and safe in any thread."""
     try:
-        body = decompress(payload, how.limit) if how.gzipped else payload
-        if len(body) > how.limit:
-            raise UnreadableError(f"{len(body)} bytes; the limit is {how.limit}", Reason.TOO_LARGE)
-        parsed = parse(layout, body, how.form, envelope.received_at, how.sensor_id)
+        if len(payload) > how.limit:
+            raise UnreadableError(f"{len(payload)} bytes; the limit is {how.limit}", Reason.TOO_LARGE)
+        parsed = parse(layout, payload, how.form, envelope.received_at, how.sensor_id)
     except UnreadableError as error:
         return refuse(payload, error.reason, error.detail, envelope, how.sensor_id)
     result: Result = validate(layout, parsed, known, envelope.received_at)
-    rejects = rejected_records(result.faults, parsed.original, body, envelope) if result.faults else []
+    rejects = rejected_records(result.faults, parsed.original, payload, envelope)
     return Outcome(parsed.form, result.accepted, result.faults, rejects, unknown_fields=parsed.unknown_fields)
 
 

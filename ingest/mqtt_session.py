@@ -34,6 +34,8 @@ FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 CHUNK = 500
 """Most messages that are read before they are validated together."""
+CHUNK_BYTES = 2_000_000
+"""Most bytes of them; a message more may come, however long it is."""
 
 
 class _Chunk:
@@ -100,13 +102,14 @@ class MqttSession:
             self._later(f"cannot connect to {self._address[0]}:{self._address[1]}: {error}")
 
     def read(self) -> list[Message]:
-        """What has arrived: up to CHUNK messages, at times a few more."""
-        messages = self._messages
-        while len(messages) < CHUNK:
+        """What has arrived: up to CHUNK messages or CHUNK_BYTES, at times a few more."""
+        messages, size = self._messages, 0
+        while len(messages) < CHUNK and size < CHUNK_BYTES:
             before = len(messages)
             self._client.loop_read()
             if len(messages) == before:
                 break
+            size += sum(len(message.payload) for message in messages[before:])
         self._messages = []
         return messages
 

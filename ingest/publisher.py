@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 EVENTS_TOPIC = "events"
 _BYTES_A_READING = 64
+_BYTES_A_RECORD = 300
+"""What a record costs in the producer's queue besides its value, about."""
 
 
 class Publisher:
@@ -54,6 +56,8 @@ class Publisher:
                 "delivery.timeout.ms": int(settings.publish_timeout_s * 1000),
                 "error_cb": self._on_error,
                 "log_level": 0,  # it would say a second time what error_cb gets
+                # what waits is bounded in bytes, here and by the gateways; rejects may be many and small
+                "queue.buffering.max.messages": 0,
             }
         )
 
@@ -142,7 +146,7 @@ class Publisher:
         tickets: list[Ticket],
         key: str | None = None,
     ) -> None:
-        size = len(value)
+        size = len(value) + _BYTES_A_RECORD
         self._in_flight += size
         delivered = self._when_delivered(size, tickets)
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ingest.parsed import NO_ITEM, Fault
 from schemas.batch import Mode
@@ -31,24 +32,34 @@ class Envelope:
 
 def rejected_records(
     faults: Sequence[Fault], original: Callable[[int], bytes], payload: bytes, envelope: Envelope
-) -> list[Rejected]:
-    """A record for each fault.
+) -> Iterator[Rejected]:
+    """A record for each fault, made when it is asked for: many of them never are in memory at once.
 
-    Faults that share their bytes (of a SenML pack, whose base values concern all its records) and the reason share a
-    record, so that the rejects of a payload are never many times the payload.
+    `faults` are in item order. Those of an item that share the reason share a record; so do those whose bytes are the
+    payload (of a SenML pack, whose base values concern all its records), and theirs come last: the rejects of a payload
+    are never many times the payload.
     """
-    merged: dict[tuple[int, str], list[Fault]] = {}
-    bytes_of: dict[int, bytes] = {}
-    for fault in faults:
-        raw = payload if fault.item == NO_ITEM else original(fault.item)
-        key = id(raw) if raw is payload else -2 - fault.item
-        bytes_of[key] = raw
-        merged.setdefault((key, fault.reason), []).append(fault)
-    return [_record(same, bytes_of[key], envelope) for (key, _), same in merged.items()]
+    shared: dict[str, list[Fault]] = {}
+    clean = replace(
+        envelope,
+        origin=_text(envelope.origin, MAX_ORIGIN),
+        client=_text(envelope.client, MAX_ORIGIN),
+        kind=_text(envelope.kind, 100),
+    )
+    for item, group in groupby(faults, key=lambda fault: fault.item):
+        raw = payload if item == NO_ITEM else original(item)
+        mine: dict[str, list[Fault]] = shared if raw is payload else {}
+        for fault in group:
+            mine.setdefault(fault.reason, []).append(fault)
+        if mine is not shared:
+            for same in mine.values():
+                yield _record(same, raw, clean)
+    for same in shared.values():
+        yield _record(same, payload, clean)
 
 
 def _record(faults: list[Fault], raw: bytes, envelope: Envelope) -> Rejected:
-    detail = faults[0].detail
+    first, detail = faults[0], faults[0].detail
     if len(faults) > 1:
         detail += f" (and {len(faults) - 1} more readings: " + "; ".join(fault.detail for fault in faults[1:4]) + " …)"
     if len(raw) > MAX_ORIGINAL_BYTES:
@@ -58,16 +69,16 @@ def _record(faults: list[Fault], raw: bytes, envelope: Envelope) -> Rejected:
         truncated=len(raw) > MAX_ORIGINAL_BYTES,
         source=envelope.source,
         gateway=envelope.gateway,
-        origin=_text(envelope.origin, MAX_ORIGIN),
-        client=_text(envelope.client, MAX_ORIGIN),
-        kind=_text(envelope.kind, 100),
-        sensor_id=faults[0].sensor_id,
-        reason=faults[0].reason.value,
+        origin=envelope.origin,
+        client=envelope.client,
+        kind=envelope.kind,
+        sensor_id=first.sensor_id,
+        reason=first.reason.value,
         detail=_text(detail, MAX_DETAIL),
         mode=envelope.mode.value,
         run_id=envelope.run_id,
         received_at=envelope.received_at,
-        readings=sum(fault.readings for fault in faults),
+        readings=first.readings if len(faults) == 1 else sum(fault.readings for fault in faults),
     )
 
 

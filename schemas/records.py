@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -41,7 +42,7 @@ class Record:
 
     def encode(self) -> bytes:
         """The record in the wire format."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        values = {name: getattr(self, name) for name in _field_names(type(self))}  # type: ignore[arg-type]
         for name, value in values.items():
             if isinstance(value, Level):
                 values[name] = value.word
@@ -51,6 +52,11 @@ class Record:
     def decode(cls, data: bytes) -> Self:
         """Raises `schemas.wire.DecodeError`."""
         return cls(**{name: _plain(name, value) for name, value in cls.codec().decode(data).items()})
+
+
+@cache
+def _field_names(record: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(record))
 
 
 def _plain(name: str, value: Any) -> Any:

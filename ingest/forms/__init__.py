@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ingest.forms.exact_json import read_array, text_of
+from ingest.forms.measure import check_size
 from ingest.forms.ndjson import parse_lines
 from ingest.forms.objects import parse_array, parse_object
 from ingest.forms.senml import is_senml, parse_senml
@@ -29,10 +30,13 @@ class Form(StrEnum):
 def parse(layout: Layout, payload: bytes, form: Form, received_at: int, sensor_id: str = "") -> Parsed:
     """The items of a payload. A payload that names another sensor than the MQTT topic (`sensor_id`) is at fault.
 
-    Raises UnreadableError when the payload as a whole cannot be read or holds nothing.
+    Raises UnreadableError when the payload as a whole cannot be read, holds nothing, or holds too much.
     """
-    payload = payload.removeprefix(_BOM)
-    parsed = _parse(layout, payload, form, received_at, sensor_id)
+    check_size(payload)
+    body = payload.removeprefix(_BOM)
+    parsed = _parse(layout, body, form, received_at, sensor_id)
+    if body is not payload and parsed.original(0) is body:
+        parsed.original = lambda _: payload
     if sensor_id:
         _name_sensor(parsed, sensor_id)
     return parsed

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from ingest.forms.measure import check_items
 from ingest.parsed import UnreadableError
 
 
@@ -97,6 +98,7 @@ def read_array(text: str) -> tuple[list[Any], list[tuple[int, int]]]:
         value, end = _value(text, at)
         values.append(value)
         spans.append((at, end))
+        check_items(len(values))
         at = _skip(text, end)
         if text.startswith("]", at):
             closed = True

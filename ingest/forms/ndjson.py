@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 
 from ingest.forms.exact_json import read_value, text_of
+from ingest.forms.measure import check_items
 from ingest.forms.objects import _REFUSED, collect, keys_add_up
 from ingest.layout import Layout
 from ingest.parsed import Parsed, UnreadableError
 from schemas.reasons import Reason
+
+_OPENING, _CLOSING = b"{}"
 
 
 def parse_lines(layout: Layout, payload: bytes) -> Parsed:
@@ -21,12 +24,14 @@ def parse_lines(layout: Layout, payload: bytes) -> Parsed:
             records = layout.object_decoder.decode_lines(payload)
         except _REFUSED:
             records = []
-        if records:
+        check_items(len(records))
+        if records and lines.hold_one_each(len(records)):
             columns = list(zip(*map(msgspec.structs.astuple, records), strict=True))
             adds_up, unknown = keys_add_up(layout, payload, columns)
             if adds_up:
                 return Parsed("ndjson", len(records), columns, lines, unknown_fields=unknown)
     values: list[Any] = []
+    check_items(len(lines.all()))
     for line in lines.all():
         try:
             values.append(read_value(text_of(line)))
@@ -51,6 +56,11 @@ class _Lines:
             stripped = (line.strip(b" \t\r") for line in self._payload.split(b"\n"))
             self._lines = [line for line in stripped if line]
         return self._lines
+
+    def hold_one_each(self, objects: int) -> bool:
+        """Is each line one of so many objects? The fast decoder also takes two on a line, and one on several lines."""
+        lines = self.all()
+        return len(lines) == objects and all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines)
 
     def __call__(self, item: int) -> bytes:
         return self.all()[item]

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from ingest.forms.exact_json import Twice, read_array, read_value, text_of
+from ingest.forms.measure import check_items
 from ingest.forms.runs import parse_run, run_of_payload
 from ingest.layout import RATE, SENSOR, Layout
 from ingest.parsed import MISSING, Fault, Parsed, UnreadableError
@@ -77,6 +78,7 @@ def _fast_array(layout: Layout, payload: bytes) -> tuple[Sequence[Sequence[Any]]
         records = layout.array_decoder.decode(payload)
     except _REFUSED:
         return None, False
+    check_items(len(records))
     if not records:
         return None, False
     columns = list(zip(*map(_astuple, records), strict=True))

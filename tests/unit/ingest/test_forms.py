@@ -136,6 +136,17 @@ def test_ndjson_lines_stand_alone() -> None:
     assert [parsed.original(i) for i in range(5)] == [lines[0], lines[1], lines[3], lines[4], b'{"odd":1}']
 
 
+def test_ndjson_is_an_object_a_line_and_nothing_else() -> None:
+    """The fast decoder is more lenient: found by the fuzz."""
+    one = json.dumps(reading())
+    _, result = read(f"{one}{one}\n{one}", form=Form.NDJSON)
+    assert (rows(result), reasons(result)) == (ONE, [(0, "unreadable")])
+    spread = json.dumps(reading(fw="x"), indent=1)
+    parsed, result = read(f"{spread}\n{one}", form=Form.NDJSON)
+    assert rows(result) == ONE
+    assert parsed.items == 1 + len(spread.splitlines()) == 1 + len(result.faults)
+
+
 def test_ndjson_fast() -> None:
     parsed, result = read(b"\n\n".join([json.dumps(reading(fw="x")).encode()] * 3) + b"\n", form=Form.NDJSON)
     assert rows(result) == ONE * 3

@@ -80,7 +80,7 @@ def test_rejects_that_share_bytes_and_reason_share_a_record() -> None:
     pack = b"[...]"
     faults = [Fault(i, f"s{i}", Reason.UNKNOWN_SENSOR, f"s{i} unknown") for i in range(5)]
     faults.append(Fault(5, "s5", Reason.OUT_OF_RANGE, "too high", 3))
-    records = rejected_records(faults, lambda _: pack, pack, ENVELOPE)
+    records = list(rejected_records(faults, lambda _: pack, pack, ENVELOPE))
     assert [(r.reason, r.original, r.readings) for r in records] == [
         ("unknown_sensor", pack, 5),
         ("out_of_range", pack, 3),
