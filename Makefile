@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test fuzz lint format typecheck
+.PHONY: help setup demo up down status test fuzz chaos lint format typecheck
 
 BIN := .venv/bin
 # the first Python that is new enough; set PYTHON to choose another
@@ -32,6 +32,9 @@ test: setup lint typecheck  ## lint, types, and all tests on the real servers
 
 fuzz: setup  ## 200,000 malformed messages for the gateways (FUZZ_ARGS: --seed, --messages)
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+chaos: setup  ## kill, cut and stop every part under load; a table of what held (CHAOS="--list" lists)
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: setup  ## style, and which package may import which
 	$(BIN)/ruff check .

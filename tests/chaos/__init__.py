@@ -1,0 +1,1 @@
+"""The chaos suite: real parts, real faults, one oracle (docs/chaos.md)."""
