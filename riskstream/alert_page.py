@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from riskstream.alert_lines import unit_in, with_unit
 from riskstream.alert_queries import find_events, newest_reading, series
 from riskstream.chart import chart
 from riskstream.output import LEVEL_STYLES
@@ -39,7 +40,7 @@ def print_alert(settings: Settings, client: ColumnClient, alert: Mapping[str, An
     console.print(labelled(_facts(alert, settings), "bold"))
     console.print()
     events = find_events(client, alert["alert_id"])
-    _print_events(console, events, settings)
+    _print_events(console, events, settings, unit_in(alert["evidence"]))
     console.print()
     console.print(Text("evidence", style="bold"))
     console.print(labelled({name: [_words(value)] for name, value in evidence.items()}, ""))
@@ -63,6 +64,7 @@ def _facts(alert: Mapping[str, Any], settings: Settings) -> dict[str, list[str]]
         "alert": alert["alert_id"],
         "level": f"{alert['level']} (highest {alert['highest_level']}), {state}, {alert['mode']}",
         "rule": f"{alert['rule_id']} (version {alert['rule_version']}, registry {alert['registry_version']})",
+        "priority": str(alert["priority"]),
         "zone": alert["zone"],
         "sensors": ", ".join(alert["sensors"]),
         "assets": ", ".join(alert["assets"]),
@@ -75,7 +77,7 @@ def _facts(alert: Mapping[str, Any], settings: Settings) -> dict[str, list[str]]
     return shown | ({"advice": list(alert["advice"].values())} if alert["advice"] else {})
 
 
-def _print_events(console: Console, events: list[dict[str, Any]], settings: Settings) -> None:
+def _print_events(console: Console, events: list[dict[str, Any]], settings: Settings, unit: str) -> None:
     table = Table(header_style="bold", show_edge=False)
     for name in ("time", "event", "level", "status", "value", "published"):
         table.add_column(name, overflow="fold")
@@ -85,7 +87,7 @@ def _print_events(console: Console, events: list[dict[str, Any]], settings: Sett
             event["event"],
             Text(event["level"], style=LEVEL_STYLES[event["level"]]),
             event["status"],
-            "" if event["value"] is None else f"{event['value']:.5g}",
+            "" if event["value"] is None else with_unit(f"{event['value']:.5g}", unit),
             local(event["published_at"], settings.timezone),
         )
     console.print(table)

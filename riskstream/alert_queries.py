@@ -10,17 +10,17 @@ from sinks.clickhouse import ColumnClient, query
 _LIST = """
 SELECT raised_at, toString(level) AS level, if(cleared, 'cleared', status) AS state,
     if(mapContains(title, 'en'), title['en'], mapValues(title)[1]) AS title, zone, sensors[1] AS sensor,
-    value, alert_id
+    value, alert_id, JSONExtractString(evidence, 'unit') AS unit, priority
 FROM alerts
 WHERE {conditions}
-ORDER BY alerts.raised_at DESC, alert_id
+ORDER BY {order}alerts.raised_at DESC, alert_id
 LIMIT {{limit:UInt32}}
 """
-_LIST_COLUMNS = ("raised_at", "level", "state", "title", "zone", "sensor", "value", "alert_id")
+_LIST_COLUMNS = ("raised_at", "level", "state", "title", "zone", "sensor", "value", "alert_id", "unit", "priority")
 _ALERT_COLUMNS = (
     "alert_id", "type", "level", "highest_level", "status", "cleared", "rule_id", "rule_version", "registry_version",
     "kind", "zone", "lead_department", "departments", "owner", "sensors", "assets", "title", "advice", "onset_at",
-    "raised_at", "updated_at", "due_at", "overdue", "value", "evidence", "mode",
+    "raised_at", "updated_at", "due_at", "overdue", "value", "evidence", "mode", "priority",
 )  # fmt: skip
 _EVENT_COLUMNS = ("sequence", "event", "level", "status", "value", "updated_at", "published_at")
 
@@ -33,7 +33,10 @@ def find_alerts(
     client: ColumnClient, *, only_open: bool, level: str | None, department: str | None, zone: str | None,
     since: datetime | None, limit: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """The newest alerts that meet all conditions, as rows by column."""
+    """The alerts that meet all conditions, as rows by column: the newest first, or of open ones the worst (the highest
+    level, in it the first priority, then the newest).
+    """
+    order = "alerts.level DESC, priority, " if only_open else ""
     conditions = ["1"]
     parameters: dict[str, Any] = {"limit": limit}
     if only_open:
@@ -50,7 +53,7 @@ def find_alerts(
     if since is not None:
         conditions.append("updated_at >= fromUnixTimestamp64Milli({since:Int64})")
         parameters["since"] = round(since.timestamp() * 1000)
-    rows = query(client, _LIST.format(conditions=" AND ".join(conditions)), parameters)
+    rows = query(client, _LIST.format(conditions=" AND ".join(conditions), order=order), parameters)
     return [dict(zip(_LIST_COLUMNS, row, strict=True)) for row in rows]
 
 

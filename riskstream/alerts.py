@@ -28,6 +28,8 @@ SHORTEN = (
     lambda row: {**row, "zone": row["zone"].split("/")[-1]},
 )
 _COLUMNS = ("raised_at", "level", "state", "title", "zone", "sensor", "value", "alert_id")
+_MORE_COLUMNS = ("unit", "priority")
+"""Of lists for programs; on a terminal the unit stands behind the value, and the order shows the priority."""
 
 
 @click.group()
@@ -55,7 +57,8 @@ def list_alerts(
     only_open: bool, level: str | None, department: str | None, zone: str | None, since: datetime | None,
     limit: int, form: str | None,
 ) -> None:  # fmt: skip
-    """List alerts, the newest first."""
+    """List alerts, the newest first; open ones by level, then by priority."""
+    from riskstream.alert_lines import with_unit
     from riskstream.alert_queries import find_alerts
     from riskstream.times import local
 
@@ -64,12 +67,14 @@ def list_alerts(
         rows = find_alerts(
             client, only_open=only_open, level=level, department=department, zone=zone, since=since, limit=limit
         )
+    columns: tuple[str, ...] = (*_COLUMNS, *_MORE_COLUMNS)
     if (form or ("table" if sys.stdout.isatty() else "tsv")) == "table":
+        columns = _COLUMNS
         for row in rows:
             row["raised_at"] = local(row["raised_at"], settings.timezone)
-            row["value"] = "" if row["value"] is None else f"{row['value']:.5g}"
+            row["value"] = "" if row["value"] is None else with_unit(f"{row['value']:.5g}", row["unit"])
             row["alert_id"] = row["alert_id"][:12]
-    show_rows(rows, _COLUMNS, form, shorten=SHORTEN, wrap="title")
+    show_rows(rows, columns, form, shorten=SHORTEN, wrap="title")
 
 
 @alerts.command("show")

@@ -105,6 +105,7 @@ class Signal(Record):
     assets: list[str] = field(default_factory=list)
     contributing: list[str] = field(default_factory=list)
     departments: list[str] = field(default_factory=list)
+    priority: int = 5
 
 
 @dataclass(slots=True)
@@ -146,6 +147,7 @@ class Alert(Record):
     mode: str
     part_of: list[str] = field(default_factory=list)
     signal_sequence: int = 0
+    priority: int = 5
 
 
 @dataclass(slots=True)

@@ -74,6 +74,7 @@ def step(alert: Alert | None, signal: Signal, texts: AlertTexts) -> Alert | None
         mode=signal.mode,
         part_of=list(alert.part_of) if alert else [],
         signal_sequence=signal.sequence,
+        priority=signal.priority,
     )
 
 

@@ -15,6 +15,7 @@ from processors.core.expression.check import Needs, check
 from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.evaluate import ConditionFunction, NumberFunction, condition_function, number_function
 from processors.core.expression.parse import parse
+from processors.core.expression.units import unit_of
 from processors.core.levels import Ladder
 from processors.core.night_count import NightCount
 from processors.core.rule import COMPARISONS, Clear, Rule, Threshold, Where
@@ -54,6 +55,7 @@ def compile_rule(
         order=order,
         title=dict(definition.title),
         advice=dict(definition.advice),
+        priority=definition.priority,
         departments=tuple(definition.departments),
         source=definition.source,
         confidence=definition.confidence,
@@ -61,6 +63,7 @@ def compile_rule(
         needs=compiler.needs,
         value=compiler.number(("value",), compiler.value_text()) if definition.value is not None else None,
         value_text=definition.value or "",
+        unit=compiler.unit(),
         thresholds=compiler.thresholds(),
         when=compiler.conditions("when", definition.when),
         when_texts={str(word): text for word, text in (definition.when or {}).items()},
@@ -146,6 +149,13 @@ class _Compiler:
             fields = ", ".join(self._kind.field_names)
             raise DefinitionError(("value",), f"the value of a `stuck` rule is one field; fields: {fields}")
         return f"unchanged({text})"
+
+    def unit(self) -> str:
+        """The unit of the value: as the author says, or as it follows from the fields'."""
+        text = self.value_text()
+        if self._definition.no_data:
+            return "s"
+        return self._definition.unit or (unit_of(parse(text), self._kind) if text else "")
 
     def nights(self) -> NightCount | None:
         """After the expressions: their hours are the nights."""

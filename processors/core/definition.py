@@ -46,11 +46,15 @@ Bounds: TypeAlias = tuple[Expression, Expression]
 
 # Of the language, but not yet of this version: refused with a reason, never ignored.
 NOT_YET = {
-    "priority": "priorities",
     "couplings": "couplings",
     "coupling": "tests of couplings",
     "signals": "tests of couplings",
 }
+
+
+Priority: TypeAlias = Annotated[int, Field(ge=1, le=9, strict=True)]
+"""Which of two alerts of one level is looked at first: 1 before 9."""
+USUAL_PRIORITY = 5
 
 
 class Strict(BaseModel):
@@ -122,6 +126,7 @@ class RuleDefinition(Strict):
     kind: Text
     where: WhereDefinition = WhereDefinition()
     value: Expression | None = None
+    unit: Text | None = None
     above: ByLevel | None = None
     below: ByLevel | None = None
     above_or_equal: ByLevel | None = None
@@ -135,6 +140,7 @@ class RuleDefinition(Strict):
     and_: Annotated[dict[LevelWord, Text], Field(min_length=1)] | None = Field(None, alias="and")
     for_: HoldText | dict[LevelWord, HoldText] = Field(Hold(), alias="for")
     clear: ClearDefinition = Field(default_factory=lambda: ClearDefinition.model_validate({}))
+    priority: Priority = USUAL_PRIORITY
     departments: Annotated[list[Text], Field(min_length=1)]
     advice: dict[Language, Text] = {}
     source: Text
@@ -158,6 +164,8 @@ class RuleDefinition(Strict):
             raise ValueError("`stuck` compares for how long the value has not changed; it stands without thresholds")
         if self.value is None and any(compared):
             raise ValueError("`value` is missing: what do the thresholds compare?")
+        if self.unit is not None and (self.value is None or self.stuck):
+            raise ValueError("`unit` is that of `value`; a rule without a value, or a `stuck` one, has none")
         if not any(compared) and self.when is None:
             raise ValueError(
                 "no level is given; use above, below, above_or_equal, below_or_equal, outside, when, stuck or no_data"
@@ -178,7 +186,7 @@ class RuleDefinition(Strict):
         others = {
             "value": self.value, "above": self.above, "below": self.below, "above_or_equal": self.above_or_equal,
             "below_or_equal": self.below_or_equal, "outside": self.outside, "when": self.when, "and": self.and_,
-            "stuck": self.stuck, "nights": self.nights, "schedule": self.schedule,
+            "unit": self.unit, "stuck": self.stuck, "nights": self.nights, "schedule": self.schedule,
             "evidence": self.evidence, "for": self.for_ != Hold(), "clear": "clear" in self.model_fields_set,
         }  # fmt: skip
         for name, given in others.items():

@@ -389,6 +389,7 @@ class Engine:
             log_index=index,
             type="no_data" if rule.data_fault else "threshold",
             run_id=run.partition("/")[2],
+            priority=rule.priority,
         )
 
     def __len__(self) -> int:

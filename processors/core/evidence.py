@@ -24,6 +24,8 @@ def evidence(rule: Rule, at_row: Rows, value: Value, limits: Mapping[str, Value]
         thresholds.setdefault(word, {})[threshold.comparison] = _plain(limits[threshold.column])
     parts: dict[str, object] = {"expression": rule.value_text} if rule.value_text else {}
     parts["value"] = _plain(value)
+    if rule.unit:
+        parts["unit"] = rule.unit
     parts["thresholds"] = thresholds
     parts["windows"] = {str(key): _plain(at_row.window(key)) for key in sorted(rule.needs.windows)}
     parts["fields"] = {name: _plain(at_row.field(name)) for name in sorted(rule.needs.fields)}

@@ -82,6 +82,7 @@ class Rule:
     order: int
     title: Mapping[str, str]
     advice: Mapping[str, str]
+    priority: int
     departments: tuple[str, ...]
     source: str
     confidence: str
@@ -89,6 +90,7 @@ class Rule:
     needs: Needs
     value: NumberFunction | None
     value_text: str
+    unit: str  # of the value; empty if it is a plain number, or nobody knows
     thresholds: tuple[Threshold, ...]
     when: Mapping[int, ConditionFunction]
     when_texts: Mapping[str, str]

@@ -121,4 +121,4 @@ class SilenceMachine:
             LEVELS[t.level - 1].word: t.constant if t.constant is not None else float(sensors.limits(t)[slot])
             for t in self.rule.thresholds
         }
-        return json.dumps({"silent_s": silent_s, "limits_s": limits})
+        return json.dumps({"silent_s": silent_s, "unit": self.rule.unit, "limits_s": limits})

@@ -16,7 +16,7 @@ _CODED = (
 )  # fmt: skip
 # texts, lists of texts, and maps of texts by language
 _PLAIN = ("alert_id", "departments", "owner", "sensors", "assets", "title", "advice", "evidence", "part_of")
-_NUMBERS = ("sequence", "signal_sequence", "rule_version", "registry_version")
+_NUMBERS = ("sequence", "signal_sequence", "rule_version", "registry_version", "priority")
 _TIMES = ("onset_at", "published_at", "updated_at")
 
 

@@ -13,7 +13,7 @@ from sinks.rows.place import Columns, Log, Placed, TableRows, numbers, place_col
 TABLE = "signals_log"
 _CODED = ("rule_id", "kind", "sensor_id", "zone", "asset_id", "transition", "mode", "type", "run_id")
 _TEXTS = ("signal_id", "alert_id", "evidence", "sensors", "assets", "contributing", "departments")
-_NUMBERS = ("rule_version", "registry_version", "sequence")
+_NUMBERS = ("rule_version", "registry_version", "sequence", "priority")
 
 
 def signals(log: Log, records: Sequence[Placed[Signal]]) -> TableRows:

@@ -32,6 +32,7 @@ class Coupling:
     metres: float | None
     wait_ms: int
     raise_: str | Mapping[LevelWord, LevelWord]
+    priority: int
     departments: tuple[str, ...]
     concerned: bool
     departments_of: Mapping[str, Sequence[str]]
@@ -125,6 +126,7 @@ def compile_coupling(
         leaves=tuple(dict.fromkeys(pattern.leaves())), absent=absent,
         absent_ms=definition.when.not_.within if definition.when.not_ else 0, same=definition.related.same or "",
         metres=definition.related.or_within, wait_ms=definition.wait, raise_=definition.raise_,
+        priority=definition.priority,
         departments=tuple(dict.fromkeys([definition.lead_department, *named])),
         concerned=CONCERNED in definition.departments, departments_of=departments_of, order=order, file=path, line=line,
     )  # fmt: skip

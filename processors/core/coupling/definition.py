@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from processors.core.definition import Language, LevelWord, Strict, Text
+from processors.core.definition import USUAL_PRIORITY, Language, LevelWord, Priority, Strict, Text
 from processors.core.durations import duration_ms
 
 ONE_ABOVE = "one above the highest"
@@ -166,6 +166,7 @@ class CouplingDefinition(Strict):
     within: Milliseconds = 0
     wait: Milliseconds = 10_000
     raise_: Annotated[str | dict[LevelWord, LevelWord], BeforeValidator(_raise)] = Field(alias="raise")
+    priority: Priority = USUAL_PRIORITY
     lead_department: Text
     departments: list[Text] = Field(default_factory=list)
     advice: dict[Language, Text] = Field(default_factory=dict)

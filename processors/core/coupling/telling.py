@@ -81,6 +81,7 @@ def tell(
         assets=affected,
         contributing=[one.id for one in signals],
         departments=coupling.departments_for(group),
+        priority=coupling.priority,
     )
 
 

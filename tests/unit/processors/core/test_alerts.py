@@ -28,6 +28,15 @@ def after(alert, sequence: int, transition: str, level: Level, previous: Level, 
     return step(alert, signal, Texts())
 
 
+def test_the_alert_has_the_priority_of_its_newest_signal() -> None:
+    raised = step(None, dataclasses.replace(RAISED, priority=2), Texts())
+    assert raised is not None
+    assert raised.priority == 2
+    later = after(raised, 8, "changed", Level.RED, Level.YELLOW, 60_000)
+    assert later is not None
+    assert later.priority == 5  # another version of the rule says nothing
+
+
 def test_raised_changed_cleared_are_events_of_one_alert() -> None:
     raised = step(None, RAISED, Texts())
     assert raised is not None
