@@ -58,8 +58,8 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("100 * level_m", "100 * levl_m",
          "r.yaml:7:12: rules[t.level].value: `levl_m` is not a field of water_level; did you mean `level_m`? fields: level_m;"
          " registry attributes are written attr.name\n    100 * levl_m\n          ^^^^^^"),
-        ("100 * level_m", "100 * std(level_m, 10m)",
-         "r.yaml:7:12: rules[t.level].value: `std` (the standard deviation) is not available in this version; available: mean, "),
+        ("100 * level_m", "100 * share(level_m, 10m)",
+         "r.yaml:7:12: rules[t.level].value: `share` (the share of a zone's sensors) is not available in this version; available: mean, "),
         ("attr.red_cm", '"mean(level_m, 1m)"',
          "r.yaml:8:28: rules[t.level].above.red: only numbers and registry attributes (attr.name) are allowed here"),
         ("above: {blue: 10, red: attr.red_cm}", "above: {blue: 10, red: 5}",
