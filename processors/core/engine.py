@@ -32,7 +32,8 @@ from processors.core.schedule import Schedule
 from processors.core.sensors import NO_SLOT, Sensors
 from processors.core.silence import LONGEST_GAP_MS, Heard, SilenceMachine, boundary
 from processors.core.stretch import Stretch
-from processors.core.windows.series import Steps, WindowKey, Windows
+from processors.core.windows.keys import Steps, WindowKey
+from processors.core.windows.series import Windows
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.levels import Level

@@ -11,7 +11,8 @@ from processors.core.expression.evaluate import Value
 from processors.core.rule import Rule
 from processors.core.sensors import Sensors, limits_of
 from processors.core.windows.hours import Night
-from processors.core.windows.series import WindowKey, WindowValues
+from processors.core.windows.keys import WindowKey
+from processors.core.windows.series import WindowValues
 
 
 class Rows:

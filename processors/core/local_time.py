@@ -48,6 +48,11 @@ class Nights:
         number: Ints = np.maximum(np.searchsorted(self._starts, times, side="right") - 1, 0)
         return number
 
+    def starts(self, numbers: Ints) -> Ints:
+        """When these nights begin."""
+        starts: Ints = self._starts[numbers]
+        return starts
+
     def ends(self, numbers: Ints) -> Ints:
         """When these nights end."""
         ends: Ints = self._ends[numbers]

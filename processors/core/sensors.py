@@ -11,7 +11,7 @@ from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
 from processors.core.expression.evaluate import Value
 from processors.core.rule import Rule, Threshold
-from processors.core.windows.series import WindowKey
+from processors.core.windows.keys import WindowKey
 from schemas.kinds import Kind
 from schemas.registry import Sensor, Snapshot
 

@@ -55,12 +55,14 @@ class Parts:
     newest: Newest
     line: WindowLine
     newest_inside: Bools  # is the newest value within the window
+    closed: dict[Need, Bools]  # of windows that stand side by side: has one been closed
     length_ms: int
     q: float  # of the quantile that is asked for
 
     def __init__(self, length_ms: int) -> None:
         self.length_ms = length_ms
         self.q = MEDIAN_Q
+        self.closed = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,8 @@ class Aggregate:
     value: Callable[[Parts, Scale], Floats]
     unit: str = "the field's"
     form: Form = Form.WINDOW
+
+    @property
+    def tumbles(self) -> bool:
+        """Is it there for windows that stand side by side, each(10m), too?"""
+        return bool(self.needs) and Need.LINE not in self.needs

@@ -10,7 +10,8 @@ from processors.core.scale import Scale
 
 
 def _value(parts: Parts, scale: Scale) -> Floats:
-    return np.where(parts.maximum.present, scale.units(parts.maximum.steps - parts.minimum.steps), np.nan)
+    known = parts.minimum.present & parts.maximum.present
+    return np.where(known, scale.units(parts.maximum.steps - parts.minimum.steps), np.nan)
 
 
 RANGE = Aggregate(

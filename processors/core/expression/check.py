@@ -11,8 +11,7 @@ from processors.core.expression.errors import ExpressionError, suggestion
 from processors.core.expression.functions import FORECAST, HAS, NOT_YET, SCALAR_FUNCTIONS, ScalarFunction
 from processors.core.expression.nodes import Node, Span
 from processors.core.local_time import DAY_MS, HOUR_MS, parse_hours
-from processors.core.windows.quantiles import MEDIAN_Q
-from processors.core.windows.series import WindowKey
+from processors.core.windows.keys import WindowKey
 from processors.core.windows.spreads import MOST_STEPS
 from schemas.kinds import Kind
 
@@ -181,7 +180,8 @@ class _Checker:
             Form.WHOLE_HOURS: f"(field, hours), such as {node.function}({first}, 24h)",
             Form.NOTHING: f"(field), such as {node.function}({first})",
         }
-        wanted = AGGREGATES[node.function].form
+        aggregate = AGGREGATES[node.function]
+        wanted = aggregate.form
         form = node.function + forms[wanted]
         if not self._readings:
             raise self._error("only numbers and registry attributes (attr.name) are allowed here", node.span)
@@ -192,14 +192,28 @@ class _Checker:
             raise self._error(f"`{node.function}` takes a field of {self._kind.name} first: {form}", series.span)
         self._field(series)
         self._fits(node.function, series)
-        length, hours, q = 0, "", MEDIAN_Q
-        if wanted is Form.HOURS_AND_DAYS or (wanted is Form.HOURS_TOO and isinstance(rest[0], nodes.Call)):
-            hours = self._hours(rest.pop(0), form)
-        if rest:
-            length = self._window_length(rest[0], form, AGGREGATES[node.function])
+        key = WindowKey(node.function, series.name, 0)
+        match rest:
+            case [nodes.Call(function="each") as each, *rest]:
+                key = key._replace(length_ms=self._each(each, form, aggregate), tumbling=True)
+            case [hours, *rest] if wanted is Form.HOURS_AND_DAYS or (
+                wanted is Form.HOURS_TOO and isinstance(hours, nodes.Call)
+            ):
+                key = key._replace(hours=self._hours(hours, form))
+                if rest:
+                    key = key._replace(length_ms=self._window_length(rest[0], form, aggregate))
+            case [length, *rest]:
+                key = key._replace(length_ms=self._window_length(length, form, aggregate))
         if wanted is Form.WINDOW_AND_Q:
-            q = self._q(rest[1], form)
-        self.needs.windows.add(WindowKey(node.function, series.name, length, hours, q))
+            key = key._replace(q=self._q(rest[0], form))
+        self.needs.windows.add(key)
+
+    def _each(self, node: nodes.Call, form: str, aggregate: Aggregate) -> int:
+        if not aggregate.tumbles:
+            raise self._error(f"`{aggregate.name}` is not there for windows that stand side by side: {form}", node.span)
+        if len(node.arguments) != 1:
+            raise self._error("windows that stand side by side are written each(10m)", node.span)
+        return self._window_length(node.arguments[0], form, aggregate)
 
     def _fits(self, function: str, series: nodes.Name) -> None:
         """Squares must be exact."""

@@ -17,8 +17,8 @@ from processors.core.durations import duration_ms, periods
 from processors.core.expression import nodes
 from processors.core.expression.functions import FORECAST
 from processors.core.expression.nodes import Node
+from processors.core.windows.keys import WindowKey
 from processors.core.windows.quantiles import MEDIAN_Q
-from processors.core.windows.series import WindowKey
 
 Value: TypeAlias = Floats | np.float64
 
@@ -164,7 +164,7 @@ def _forecast(node: nodes.Call) -> NumberFunction:
 
 def window_key(node: nodes.Call) -> WindowKey:
     """What window a checked call of an aggregate names."""
-    length, hours, q = 0, "", MEDIAN_Q
+    length, hours, tumbling, q = 0, "", False, MEDIAN_Q
     for argument in node.arguments[1:]:
         match argument:
             case nodes.Number(value=value):
@@ -173,8 +173,10 @@ def window_key(node: nodes.Call) -> WindowKey:
                 length = duration_ms(text)
             case nodes.Call(arguments=(nodes.Text(text=text),)):
                 hours = text
+            case nodes.Call(arguments=(nodes.Duration(text=text),)):
+                length, tumbling = duration_ms(text), True
     if isinstance(node.arguments[0], nodes.Name):
-        return WindowKey(node.function, node.arguments[0].name, length, hours, q)
+        return WindowKey(node.function, node.arguments[0].name, length, hours, tumbling, q)
     raise TypeError(f"`{node.function}` has not been checked")
 
 

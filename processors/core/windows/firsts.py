@@ -52,7 +52,7 @@ class Firsts:
         future; the newest reading is then older than the oldest, or there is none.
         """
         ring_times, ring_steps = self._columns[self.times], self._columns[self.steps]
-        first = _first_present(strokes, present)
+        first = first_present(strokes, present)
         result = Oldest(np.empty(len(strokes.first), np.int64), np.empty(len(strokes.first), np.int64))
         for turn in rounds(stretch, strokes):
             size = turn.counts + 1
@@ -86,7 +86,7 @@ class Firsts:
         return Oldest(times[rows, place], self._columns[self.steps][slots, place])
 
 
-def _first_present(strokes: Strokes, present: Bools) -> Slots:
+def first_present(strokes: Strokes, present: Bools) -> Slots:
     """First row of each stroke that has a value, or -1."""
     rows = np.flatnonzero(present)
     if len(rows) == len(present):

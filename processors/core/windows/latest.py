@@ -9,6 +9,7 @@ import numpy as np
 from processors.core.arrays import FAR_PAST, Bools, Ints, Slots, running_last
 from processors.core.columns import Columns
 from processors.core.stretch import Stretch
+from processors.core.windows.buckets import Strokes
 
 
 @dataclass(slots=True)
@@ -51,3 +52,13 @@ class Latest:
 
     def at(self, slots: Slots) -> Newest:
         return Newest(self._columns[self.times][slots], self._columns[self.steps][slots])
+
+
+def last_present(strokes: Strokes, present: Bools) -> Slots:
+    """Last row of each stroke that has a value, or -1."""
+    rows = np.flatnonzero(present)
+    if len(rows) == len(present):
+        return strokes.final
+    result = np.full(len(strokes.first), -1, np.intp)
+    result[strokes.stroke[rows]] = rows
+    return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,14 +12,12 @@ from processors.core.aggregates import (
     UNCHANGED,
     USUAL_LEVEL,
     USUAL_MINIMUM,
-    Form,
     Need,
     Parts,
 )
-from processors.core.arrays import Bools, Floats, Ints, Slots
+from processors.core.arrays import Floats, Ints, Slots
 from processors.core.columns import Columns
-from processors.core.durations import duration_text
-from processors.core.local_time import DAY_MS, HOUR_MS
+from processors.core.local_time import HOUR_MS
 from processors.core.scale import Scale
 from processors.core.stretch import Stretch
 from processors.core.windows.baselines import Baseline, HourClock
@@ -28,52 +25,16 @@ from processors.core.windows.buckets import Clock, Strokes
 from processors.core.windows.extrema import Minima, extrema
 from processors.core.windows.firsts import Firsts
 from processors.core.windows.hours import Night, NightClock
+from processors.core.windows.keys import Steps, Window, WindowKey
 from processors.core.windows.latest import Latest, Newest
 from processors.core.windows.levels import UsualLevel, hourly
-from processors.core.windows.quantiles import MEDIAN_Q, BucketMeans
+from processors.core.windows.quantiles import BucketMeans
 from processors.core.windows.spreads import Spreads
 from processors.core.windows.totals import Ring, Totals
 from processors.core.windows.trends import Trend
+from processors.core.windows.tumbling import TumblingSeries
+from processors.core.windows.tumbling_clock import TumblingClock
 from processors.core.windows.unchanged import Unchanged
-
-Window: TypeAlias = tuple[str, int, str]
-"""Field, length in ms (0 of hours), hours (empty of a length)."""
-
-
-class WindowKey(NamedTuple):
-    """A window function as rules name it: `aggregate(field, length)`.
-
-    With `hours`, the window is these hours of every day (and `length_ms` 0, or how many days are looked back). `q` is
-    which quantile.
-    """
-
-    aggregate: str
-    field: str
-    length_ms: int
-    hours: str = ""
-    q: float = MEDIAN_Q
-
-    def __str__(self) -> str:
-        parts = [self.field]
-        if self.hours:
-            parts.append(f'hours("{self.hours}")')
-        if self.length_ms:
-            parts.append(duration_text(self.length_ms))
-        if AGGREGATES[self.aggregate].form is Form.WINDOW_AND_Q:
-            parts.append(str(self.q))
-        return f"{self.aggregate}({', '.join(parts)})"
-
-    @property
-    def days(self) -> int:
-        """Days that a baseline looks back."""
-        return self.length_ms // DAY_MS
-
-
-class Steps(NamedTuple):
-    """A field's values as integer steps (0 where missing), and which are there."""
-
-    steps: Ints
-    present: Bools
 
 
 class WindowValues:
@@ -94,11 +55,13 @@ class WindowValues:
     def __getitem__(self, key: WindowKey) -> Floats:
         value = self._values.get(key)
         if value is None:
-            parts = self._parts[key.field, key.length_ms, key.hours]
+            parts = self._parts[key.window]
             parts.q = key.q
             value = AGGREGATES[key.aggregate].value(parts, self._scales[key.field])
             if key.hours:
                 value = np.where(self.nights[key.hours].complete, value, np.nan)
+            for need in AGGREGATES[key.aggregate].needs if key.tumbling else ():
+                value = np.where(parts.closed[need], value, np.nan)
             self._values[key] = value
         return value
 
@@ -123,31 +86,24 @@ class Windows:
         qs: dict[Window, set[float]] = {}
         for key in keys:
             if AGGREGATES[key.aggregate].needs:
-                window = (key.field, key.length_ms, key.hours)
-                needs.setdefault(window, set()).update(AGGREGATES[key.aggregate].needs)
+                needs.setdefault(key.window, set()).update(AGGREGATES[key.aggregate].needs)
                 if Need.MEANS in AGGREGATES[key.aggregate].needs:
-                    qs.setdefault(window, set()).add(key.q)
+                    qs.setdefault(key.window, set()).add(key.q)
         self.fields = sorted({key.field for key in keys})
         hours = sorted({key.hours for key in keys if key.hours})
         self._nights = {text: NightClock(columns, text, timezone) for text in hours}
-        lengths = sorted({length for _, length, text in needs if not text})
+        lengths = sorted({w.length_ms for w in needs if not w.hours and not w.tumbling})
         self._clocks: dict[str, Clock] = {str(length): Clock(columns, length) for length in lengths}
+        each = [TumblingClock(columns, n, timezone) for n in sorted({w.length_ms for w in needs if w.tumbling})]
+        self._clocks |= {clock.name: clock for clock in each}
         self._clocks |= {clock.name: clock for clock in self._nights.values()}
         self._latest = {
             field: Latest(columns, field)
             for field in self.fields
-            if any(Need.NEWEST in n for (f, _, _), n in needs.items() if f == field)
+            if any(Need.NEWEST in n for w, n in needs.items() if w.field == field and not w.tumbling)
         }
         self._series = [
-            _Series(
-                columns,
-                self._clocks[_clock_name(window)],
-                window,
-                self._latest.get(window[0]),
-                needs[window],
-                qs.get(window, ()),
-            )
-            for window in sorted(needs)
+            self._make(columns, window, needs[window], qs.get(window, ()), each) for window in sorted(needs)
         ]
         self._unchanged = {key: Unchanged(columns, key.field) for key in keys if key.aggregate == UNCHANGED}
         self._baselines: dict[WindowKey, tuple[Clock, Baseline | UsualLevel]] = {}
@@ -164,6 +120,14 @@ class Windows:
             elif key.aggregate == USUAL_MINIMUM:
                 clock = self._nights[key.hours]
                 self._baselines[key] = clock, Baseline(columns, clock, key.field, key.days, 1, lowest=True)
+
+    def _make(
+        self, columns: Columns, window: Window, needs: set[Need], qs: Collection[float], each: Sequence[TumblingClock]
+    ) -> _Series | TumblingSeries:
+        for clock in each:
+            if clock.name == window.clock:
+                return TumblingSeries(columns, clock, window, needs, qs)
+        return _Series(columns, self._clocks[window.clock], window, self._latest.get(window.field), needs, qs)
 
     def set_periods(self, slots: Slots, periods_ms: Ints) -> None:
         """Cut the windows of these slots by their sensors' periods; windows that are cut anew start empty."""
@@ -219,11 +183,6 @@ class Windows:
         return WindowValues(parts, values, self._nights_at(slots, newest), self._scales)
 
 
-def _clock_name(window: Window) -> str:
-    _, length, hours = window
-    return f"hours {hours}" if hours else str(length)
-
-
 def _inside(clock: Clock, times: Ints, steps: Steps) -> Steps:
     """Without the readings that are outside the hours of the clock."""
     if not isinstance(clock, NightClock):
@@ -246,7 +205,7 @@ class _Series:
     ) -> None:
         self.clock = clock
         self.key = window
-        self.field = field = window[0]
+        self.field = field = window.field
         self._latest = latest if Need.NEWEST in needs else None
         totals = needs & {Need.TOTALS, Need.MEANS}
         self._totals = Totals(columns, clock, field) if totals else None

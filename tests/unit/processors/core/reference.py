@@ -21,7 +21,7 @@ from processors.core.expression import parse as parser
 from processors.core.levels import Track, step
 from processors.core.local_time import parse_hours
 from processors.core.rule import Rule
-from processors.core.windows.series import WindowKey
+from processors.core.windows.keys import WindowKey
 from schemas.batch import Batch, Mode
 from schemas.kinds import Kind
 from schemas.levels import level_of
@@ -35,13 +35,16 @@ Reading = tuple[int, dict[str, float], int, bool]
 
 
 State = tuple[int | str, str, str]
-"""What a window keeps: its length (0 for all) or hours, field, and which of PARTS."""
+"""What a window keeps: its length (0 for all), hours or `each …`, field, and which of PARTS (or EACH)."""
 
 PARTS = {
     "mean": ["totals"], "sum": ["totals"], "count": ["totals"], "median": ["totals"], "quantile": ["totals"], "std": ["spread"],
     "min": ["min"], "max": ["max"],
     "range": ["min", "max"], "last": ["newest"], "trend": ["line"],
     "fitted": ["line"], "change": ["oldest", "newest"], "rate": ["oldest", "newest"],
+}  # fmt: skip
+EACH = {
+    **PARTS, "median": ["means"], "quantile": ["means"], "last": ["newest"], "change": ["oldest", "newest"],
 }  # fmt: skip
 
 
@@ -54,7 +57,7 @@ class SensorState:
     recent: deque[int] = field(default_factory=deque)
     forgotten: int | None = None
     kept_from: dict[State, int] = field(default_factory=dict)  # by window state: readings before were forgotten
-    buckets: dict[int, int] = field(default_factory=dict)  # by window: its n
+    buckets: dict[int | str, int] = field(default_factory=dict)  # by window: its n
     heard: int = 0
     nights: dict[str, dict[int, int]] = field(default_factory=dict)  # by rule: height of each night
     at_work: dict[int, set[WindowKey]] = field(default_factory=dict)  # by reading: windows of rules that are not idle
@@ -81,7 +84,9 @@ class Reference:
     def _kept(self) -> set[State]:
         kept: set[State] = set()
         for key in {key for rule, _ in self.rules for key in rule.needs.windows}:
-            if key.aggregate in PARTS:
+            if key.tumbling:
+                kept |= {(f"each {key.length_ms}", key.field, part) for part in EACH[key.aggregate]}
+            elif key.aggregate in PARTS:
                 for part in PARTS[key.aggregate]:
                     length = 0 if part == "newest" else key.length_ms or f"hours {key.hours}"
                     kept.add((length, key.field, part))
@@ -199,15 +204,11 @@ class Reference:
     def _cut(self, state: SensorState, sensor: Sensor | None) -> None:
         period = float(sensor.attributes.get("period_s", self.kind.period_s)) if sensor else self.kind.period_s
         kept = self._kept()
-        buckets = {
-            length: max(1, min(60, length // max(1, round(period * 1000))))
-            for length, _, _ in kept
-            if isinstance(length, int) and length
-        }
+        lengths = {key: length_of(key) for key, _, _ in kept if length_of(key)}
+        buckets = {key: max(1, min(60, length // max(1, round(period * 1000)))) for key, length in lengths.items()}
         state.kept_from = {
             key: state.kept_from[key]
-            if key in state.kept_from
-            and (not isinstance(key[0], int) or not key[0] or state.buckets.get(key[0]) == buckets[key[0]])
+            if key in state.kept_from and (not is_cut(key) or state.buckets.get(key[0]) == buckets[key[0]])
             else len(state.readings)
             for key in kept
         }
@@ -369,6 +370,16 @@ class Reference:
         return clear
 
 
+def length_of(window: int | str) -> int:
+    """Of windows that are cut into buckets."""
+    return window if isinstance(window, int) else int(window[5:]) if window.startswith("each ") else 0
+
+
+def is_cut(key: State) -> bool:
+    """Does what it keeps depend on the buckets that the window is cut into?"""
+    return length_of(key[0]) > 0 and (isinstance(key[0], int) or key[2] == "means")
+
+
 def value_of(definition: RuleDefinition) -> tuple[Any, ...]:
     return definition.kind, definition.value, definition.stuck
 
@@ -487,6 +498,11 @@ class Evaluation:
             ):
                 return self.baseline(node.function, name, duration_ms(length) // 86_400_000, "")
             case nodes.Call(
+                arguments=(nodes.Name(name=name), nodes.Call(arguments=(nodes.Duration(text=length),)), *rest)
+            ):
+                q = rest[0].value if rest and isinstance(rest[0], nodes.Number) else 0.5
+                return self.each(node.function, name, duration_ms(length), q)
+            case nodes.Call(
                 arguments=(
                     nodes.Name(name=name), nodes.Call(arguments=(nodes.Text(text=hours),)), nodes.Duration(text=length)
                 )
@@ -571,6 +587,64 @@ class Evaluation:
             "mean": float(sum(steps)) / (float(len(steps)) * per_unit),
             "std": deviation(steps) / per_unit,
         }[function]
+
+    def each(self, function: str, name: str, length: int, q: float) -> float:
+        """Of the readings that came into the window before the newest while it was the newest."""
+        per_unit = float(round(1 / self._kind.field(name).resolution))
+        now = self._number(length, self._state.newest or 0)
+        found: list[list[tuple[int, int]]] = []
+        for part in EACH[function]:
+            key = (f"each {length}", name, part)
+            first = self._state.kept_from.get(key, len(self._state.readings))
+            if first == len(self._state.readings) or self._number(length, self._state.readings[first][2]) == now:
+                return NAN
+            inside = [
+                (r[0], s)
+                for r, s in self._steps(name, key)
+                if self._number(length, r[0]) == self._number(length, r[2]) == now - 1
+            ]
+            found.append(sorted(inside))
+        steps = [step for _, step in found[0]]
+        if function == "count":
+            return float(len(steps))
+        if not all(found):
+            return NAN
+        match function:
+            case "mean":
+                return float(sum(steps)) / (float(len(steps)) * per_unit)
+            case "sum":
+                return sum(steps) / per_unit
+            case "std":
+                return deviation(steps) / per_unit
+            case "min" | "max":
+                return (min if function == "min" else max)(steps) / per_unit
+            case "range":
+                return (max(step for _, step in found[1]) - min(steps)) / per_unit
+            case "last":
+                return steps[-1] / per_unit
+            case "median" | "quantile":
+                count = self._state.buckets[f"each {length}"]
+                start = self._start(length, now - 1)
+                buckets: dict[int, list[int]] = {}
+                for time, step in found[0]:
+                    buckets.setdefault(min(count - 1, (time - start) * count // length), []).append(step)
+                return quantile(list(buckets.values()), q) / per_unit
+        (first_time, first_step), (last_time, last_step) = found[0][0], found[1][-1]
+        if last_time <= first_time:
+            return NAN
+        change = (last_step - first_step) / per_unit
+        return change if function == "change" else change / ((last_time - first_time) / 1000.0)
+
+    def _number(self, length: int, at: int) -> int:
+        """Of the window each(length) that a time is in."""
+        days, rest = divmod(length, 86_400_000)
+        if rest:
+            return (at + self._standard_offset()) // length
+        return (datetime.fromtimestamp(at / 1000, self._zone).toordinal() - date(1969, 12, 29).toordinal()) // days
+
+    def _start(self, length: int, number: int) -> int:
+        days, rest = divmod(length, 86_400_000)
+        return number * length - self._standard_offset() if rest else self._instant(number * days - 3, 0)
 
     def baseline(self, function: str, name: str, days: int, hours: str) -> float:
         per_unit = float(round(1 / self._kind.field(name).resolution))

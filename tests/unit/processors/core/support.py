@@ -10,6 +10,7 @@ import yaml
 
 from processors.core.compile import compile_rule
 from processors.core.definition import RuleDefinition, RuleFile
+from processors.core.engine import Engine
 from processors.core.rule import Rule
 from processors.core.rules import RuleSet
 from schemas.batch import Batch, Mode
@@ -82,3 +83,27 @@ def batch(
         np.array([T0 + time for _, time, _, _ in readings], np.int64), np.array(flags, np.bool_),
         {"a": np.array([r[2] for r in readings], float), "b": np.array([r[3] for r in readings], float)},
     )  # fmt: skip
+
+
+def values(
+    function: str,
+    readings: Sequence[tuple[float, float]],
+    period_s: float = 10,
+    cut: int = 0,
+    timezone: str = "UTC",
+) -> list[float]:
+    """The function after each reading (seconds after T0, value), NaN where it has none; in batches of `cut`."""
+    rules = RuleSet(rule_set(f"- {{id: t.v, value: '{function}', above: {{blue: -100000}}}}").rules, timezone=timezone)
+    engine = Engine(KIND, rules, registry({"s": {"period_s": period_s}}), 0)
+    seen: list[float] = []
+    machine = engine._machines[0]
+
+    def watch(frame, judgement):  # type: ignore[no-untyped-def]
+        seen.extend(np.broadcast_to(judgement.value, (len(frame),)).tolist())
+        return iter(())
+
+    machine.run = watch  # type: ignore[method-assign]
+    log = [("s", round(second * 1000), value, value) for second, value in readings]
+    for start in range(0, len(log), cut or len(log)):
+        engine.process(batch(log[start : start + (cut or len(log))], Mode.LIVE), 0, 0)
+    return seen

@@ -51,6 +51,11 @@ RULES = compiled("""
 - {id: t.quantiles, value: "quantile(a, 60s, 0.9) - quantile(a, 60s, 0.25)", above: {blue: 1, red: 3},
    clear: {when: "quantile(b, 5m, 0.37) < 2"}}
 - {id: t.noise, value: 'std(a, hours("03:40-03:52"))', above: {blue: 0.5, yellow: 2}}
+- {id: t.each, value: "mean(a, each(20s)) + max(b, each(1m)) - min(a, each(10m))", above: {blue: 1, red: 4}}
+- {id: t.each-ends, value: "60 * rate(a, each(1m)) + change(b, each(45s)) + last(a, each(20s))", above: {blue: 1, red: 5}}
+- {id: t.each-means, value: "quantile(a, each(1m), 0.7) - median(b, each(10m))", outside: {blue: [-1, 1], red: [-3, 3]}}
+- {id: t.each-day, value: "range(a, each(1d)) + std(a, each(2d)) + sum(b, each(36h))", above: {blue: 1, red: 8}}
+- {id: t.each-count, when: {blue: "count(a, each(10m)) < 3", red: "count(b, each(20s)) > 3"}, clear: {for: 2 readings}}
 - {id: t.hours, value: a, above: {blue: 0, red: 4}, schedule: {hours: ["03:40-03:52", "23:50-03:10"]},
    clear: {below: -100, for: 5s}}
 - {id: t.season, value: a, above: {blue: 1}, schedule: {seasons: ["01-02..01-03", "12-30..01-01"], mode: peace}}
@@ -83,6 +88,11 @@ LATER = compiled("""
 - {id: t.lowest, value: 'least(a, 4) - usual_minimum(a, hours("03:40-03:52"), 1d)', above: {blue: 0.5, yellow: 3}}
 - {id: t.moved, value: "abs(mean(a, 60s) - usual_level(a, 3h))", above: {blue: 2, red: 3}, for: 20s, clear: {below: 0.5, for: 30s}}
 - {id: t.moved-fresh, value: "a - or_else(attr.zero, usual_level(a, 2h)) - usual_level(a, 4h)", outside: {yellow: [-1, 1]}}
+- {id: t.each, value: "mean(a, each(20s)) + sum(a, each(1m)) - range(a, each(10m))", above: {blue: 1, red: 4}}
+- {id: t.each-ends, value: "60 * rate(b, each(45s)) + last(a, each(20s))", above: {blue: 1, red: 5}}
+- {id: t.each-means, value: "quantile(a, each(1m), 0.3) - median(a, each(10m))", outside: {blue: [-1, 1], red: [-3, 3]}}
+- {id: t.each-day, value: "range(a, each(1d)) + quantile(a, each(1d), 0.9)", above: {blue: 1, red: 8}}
+- {id: t.each-count, when: {blue: "count(a, each(10m)) < 3", red: "count(a, each(20s)) > 3"}}
 - {id: t.fresh, value: "change(a, 60s) + range(a, 40s) + max(b, 30s)", above: {blue: 2, red: 6}}
 - {id: t.spread, value: "std(a, 60s) + std(b, 5m)", above: {blue: 0.5, yellow: 2}}
 - {id: t.quantiles, value: "quantile(a, 60s, 1) - quantile(a, 60s, 0.1)", above: {blue: 1, red: 3}}

@@ -11,7 +11,7 @@ from processors.core.expression.check import check
 from processors.core.expression.errors import ExpressionError
 from processors.core.expression.evaluate import Value, condition_function, number_function
 from processors.core.expression.parse import parse
-from processors.core.windows.series import WindowKey
+from processors.core.windows.keys import WindowKey
 from tests.unit.processors.core.support import KIND
 
 NAN = math.nan
@@ -87,9 +87,16 @@ def test_conditions_are_true_false_or_not_known(text: str, first: bool | None, s
 
 def test_what_an_expression_needs() -> None:
     text = "mean(a, 1m) + a - attr.x + if(has(attr.y), attr.y * max(b, 2h), 0) + or_else(attr.z, attr.x)"
+    text += " + sum(a, each(1d)) + quantile(a, each(1h), 0.9)"
     needs = check(parse(text), text, KIND)
     assert needs.fields == {"a"}
-    assert needs.windows == {WindowKey("mean", "a", 60_000), WindowKey("max", "b", 7_200_000)}
+    assert needs.windows == {WindowKey("mean", "a", 60_000), WindowKey("max", "b", 7_200_000)} | {
+        WindowKey("sum", "a", 86_400_000, tumbling=True),
+        WindowKey("quantile", "a", 3_600_000, tumbling=True, q=0.9),
+    }
+    assert {str(key) for key in needs.windows} == {
+        "mean(a, 1m)", "max(b, 2h)", "sum(a, each(1d))", "quantile(a, each(1h), 0.9)",
+    }  # fmt: skip
     assert needs.attributes == {"x"}
     assert needs.optional == {"y", "z"}
 
@@ -118,6 +125,12 @@ def test_what_an_expression_needs() -> None:
         ("quantile(a, 10m, 90)", "q is a number from 0 to 1 (0.5 is the median)", "90"),
         ("quantile(a, 10m, b)", "q is a number from 0 to 1 (0.5 is the median)", "b"),
         ('quantile(a, hours("02:00-04:00"), 0.9)', "`quantile` takes a length of time here", 'hours("02:00-04:00")'),
+        ("mean(a, each(40d))", "the window is 40d; allowed: 1s to 30d", "40d"),
+        ("mean(a, each(10))", "`mean` takes a length of time here", "10"),
+        ("mean(a, each(1m, 2m))", "windows that stand side by side are written each(10m)", "each(1m, 2m)"),
+        ("trend(a, each(10m))", "`trend` is not there for windows that stand side by side", "each(10m)"),
+        ("same_hour_median(a, each(1d))", "`same_hour_median` is not there for windows that", "each(1d)"),
+        ("quantile(a, each(1m))", "`quantile` is written quantile(field, window, q)", "quantile(a, each(1m))"),
         ("median(a, 10m, 0.9)", "`median` is written median(field, window), such as", "median(a, 10m, 0.9)"),
         ('min(a, hours("2-4"))', "'2-4' are not hours; allowed: from and to as 02:00-04:00", 'hours("2-4")'),
         ('last(a, hours("02:00-04:00"))', "`last` takes a length of time here", 'hours("02:00-04:00")'),

@@ -8,34 +8,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
-from processors.core.engine import Engine
 from processors.core.windows.buckets import bucket_count
-from schemas.batch import Mode
-from tests.unit.processors.core.support import KIND, batch, registry, rule_set
+from tests.unit.processors.core.support import values
 
 NAN = math.nan
-
-
-def values(function: str, readings: list[tuple[float, float]], period_s: float = 10, cut: int = 0) -> list[float]:
-    """The function after each reading (second, value), by a rule that raises and clears at every reading."""
-    # two rules say the same number; what cannot be judged leaves a NaN
-    rules = rule_set(f"- {{id: t.v, value: '{function}', above: {{blue: -100000}}}}")
-    engine = Engine(KIND, rules, registry({"s": {"period_s": period_s}}), 0)
-    seen: list[float] = []
-    machine = engine._machines[0]
-
-    def watch(frame, judgement):  # type: ignore[no-untyped-def]
-        seen.extend(np.broadcast_to(judgement.value, (len(frame),)).tolist())
-        return iter(())
-
-    machine.run = watch  # type: ignore[method-assign]
-    log = [("s", round(second * 1000), value, value) for second, value in readings]
-    for start in range(0, len(log), cut or len(log)):
-        engine.process(batch(log[start : start + (cut or len(log))], Mode.LIVE), 0, 0)
-    return seen
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3])
