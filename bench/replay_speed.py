@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from processors.replay.play import Player, Standards
 from processors.replay.tables import FileLog
-from processors.ruleset import load_rules
+from processors.standard_files import load_standard
 from schemas.kinds import load_kinds
 from schemas.registry import Sensor, Snapshot
 
@@ -58,7 +58,7 @@ def measure(folder: Path, kind: str, profile: str, sensors: int, period_ms: int,
         },
         {},
     )
-    player = Player(KINDS, Standards(load_rules(None, KINDS)), lambda version: registry)
+    player = Player(KINDS, Standards(load_standard(None, KINDS)), lambda version: registry)
     log = FileLog(KINDS, registry, cut=True)
     started, signals = time.process_time(), 0
     for record in log.records(path):

@@ -1,4 +1,4 @@
-"""What rules say about their alerts, in every version that ever was applied."""
+"""What rules, couplings and the zone index say about their alerts, in every version that ever was applied."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka import KafkaException
 
 from processors.core.alerts import AlertTexts
-from processors.core.rules import RuleSet
-from processors.standards import Compiler, own_rules
+from processors.standards import Compiler, own_standard
 from runtime.settings import Settings
 from runtime.version_follower import rules_follower
 from schemas.departments import load_departments
@@ -22,18 +21,15 @@ _CATCH_UP_S = 10.0
 
 
 class LiveTexts:
-    """Titles, advice and departments of the rule that gave a signal, as they were in the signal's version.
+    """Titles, advice and departments of what gave a signal, as they were in the signal's version.
 
-    `others` are the texts of what is no rule of a sensor, by id. Raises `RuleError` if the own rules are not good.
+    Raises `RuleError` if the own rules are not good.
     """
 
-    def __init__(
-        self, settings: Settings, kinds: Mapping[str, Kind], others: Mapping[str, AlertTexts] | None = None
-    ) -> None:
-        own = own_rules(settings, kinds)
+    def __init__(self, settings: Settings, kinds: Mapping[str, Kind]) -> None:
+        own = own_standard(settings, kinds)
         self._compiler = Compiler(kinds, load_departments(settings.departments_file), settings.timezone, own)
         self._rules = rules_follower(settings)
-        self._others = dict(others or {})
         self._known: dict[tuple[str, int], AlertTexts] = {}
 
     def start(self) -> None:
@@ -54,32 +50,25 @@ class LiveTexts:
         """
         key = (signal.rule_id, signal.rule_version)
         if key not in self._known:
-            found = self._others.get(signal.rule_id) or self._exact(*key)
+            found = self._exact(key)
             if found is None:
                 if not self._rules.catch_up(_CATCH_UP_S):
                     raise KafkaException(f"the versions of the rules were not read within {_CATCH_UP_S:.0f} s")
-                found = self._exact(*key)
+                found = self._exact(key)
             if found is None:
-                found = next((rules[key[0]] for rules in self._sets() if _has(rules, key[0])), None)
                 log.warning("no version of the rules has %s in version %d", *key)
-                return found
+                others = (texts for one in self._all() for (rule_id, _), texts in one.items() if rule_id == key[0])
+                return next(others, None)
             self._known[key] = found
         return self._known[key]
 
-    def _exact(self, rule_id: str, version: int) -> AlertTexts | None:
-        for rules in self._sets():
-            if _has(rules, rule_id) and rules[rule_id].version == version:
-                return rules[rule_id]
-        return None
+    def _exact(self, key: tuple[str, int]) -> AlertTexts | None:
+        return next((texts[key] for texts in self._all() if key in texts), None)
 
-    def _sets(self) -> Iterator[RuleSet]:
+    def _all(self) -> Iterator[Mapping[tuple[str, int], AlertTexts]]:
         """The newest first."""
         for version, record in sorted(self._rules.versions().items(), reverse=True):
-            rules = self._compiler.compiled(version, record.files)
-            if rules is not None:
-                yield rules
-        yield self._compiler.own
-
-
-def _has(rules: RuleSet, rule_id: str) -> bool:
-    return any(rule.id == rule_id for rule in rules)
+            standard = self._compiler.compiled(version, record.files)
+            if standard is not None:
+                yield standard.texts()
+        yield self._compiler.own.texts()

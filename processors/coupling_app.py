@@ -14,11 +14,9 @@ from typing import Any
 import faust
 from faust.types import TP, EventT, StreamT
 
-from processors.city import City
 from processors.core.coupling import event_signal
 from processors.coupling_state import TOPIC, load
 from processors.coupling_worker import CouplingWorker, MissedError, Record
-from processors.couplings import load_couplings
 from processors.faust_shell import (
     Out,
     Publisher,
@@ -31,16 +29,13 @@ from processors.faust_shell import (
     run_app,
     set_back,
 )
-from processors.ruleset import load_rules
-from processors.zones import load_zones
+from processors.standards import LiveStandards, own_standard
 from runtime.health import HealthServer
 from runtime.kafka import topic_name
-from runtime.registry_follower import RegistryFollower
 from runtime.settings import Settings
-from schemas.departments import load_departments
 from schemas.kinds import load_kinds
 from schemas.records import Event, Signal, ZoneRisk
-from schemas.registry import ZONE_LEVELS, Snapshot, zone_at
+from schemas.registry import ZONE_LEVELS, zone_at
 from schemas.wire import DecodeError
 
 log = logging.getLogger(__name__)
@@ -54,38 +49,25 @@ def run(settings: Settings) -> None:
     Raises `processors.ruleset.RuleError`, `schemas.kinds.KindError` or `schemas.departments.DepartmentsError` before it
     connects to anything.
     """
-    departments = load_departments(settings.departments_file)
-    paths = [settings.rules_dir] if settings.rules_dir else None
-    rules = load_rules(paths, load_kinds(*settings.kinds_dirs), departments, timezone=settings.timezone)
-    couplings, zones = load_couplings(paths, rules, departments), load_zones(paths, departments)
-    follower = RegistryFollower(settings)
+    kinds = load_kinds(*settings.kinds_dirs)
+    standards = LiveStandards(settings, kinds, own_standard(settings, kinds))
     outlet = FaustOutlet(settings)
-    worker = CouplingWorker(
-        lambda: City(couplings, zones), outlet, lambda: load(settings),
-        lambda version: _registry(follower, version), checkpoint_s=settings.checkpoint_s,
-    )  # fmt: skip
+    worker = CouplingWorker(standards, outlet, lambda: load(settings), checkpoint_s=settings.checkpoint_s)
     # set by an empty assignment too: another replica may have the partitions, this one is ready to take over
     assigned = threading.Event()
     health = HealthServer(settings.metrics_host, settings.metrics_port)
-    health.ready("registry", follower.problem)
+    health.ready("standards", standards.problem)
     health.ready("kafka", lambda: None if assigned.is_set() else "no assignment yet")
-    follower.start()
+    standards.start()
     health.start()
-    log.info("%d couplings; metrics on port %d", len(couplings), health.port)
+    log.info("metrics on port %d", health.port)
     try:
         with faust_folder() as folder:
             outlet.app = make_app(settings, worker, outlet, assigned, folder)
             run_app(outlet.app, settings)
     finally:
-        follower.stop()
+        standards.stop()
         health.stop()
-
-
-def _registry(follower: RegistryFollower, version: int) -> Snapshot:
-    """The registry of that version; waits until it has been read."""
-    while follower.reached() < version:
-        time.sleep(0.05)
-    return follower.at(version)
 
 
 def make_app(
@@ -117,7 +99,9 @@ def make_app(
         if any(tp.topic == topic_name(settings, "signals") for tp in revoked):
             worker.revoked()
 
-    async def on_assigned(_: Any, __: set[TP], **___: Any) -> None:
+    async def on_assigned(_: Any, given: set[TP], **__: Any) -> None:
+        if any(tp.topic == topic_name(settings, "signals") for tp in given):
+            worker.assigned()
         assigned.set()
 
     async def on_shutdown(_: Any, **__: Any) -> None:

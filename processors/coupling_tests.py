@@ -10,7 +10,7 @@ from processors.core.cases import CaseError
 from processors.core.coupling import CouplingSet
 from processors.core.coupling.cases import CouplingCaseFile, CouplingOutcome, run_coupling_case
 from processors.couplings import coupling_files
-from processors.ruleset import Fault, RuleError, read_yaml, validate
+from processors.ruleset import TEST_SUFFIX, Fault, RuleError, read_yaml, validate
 
 TEST_FILE = "couplings.test.yaml"
 
@@ -39,6 +39,14 @@ def play_coupling_tests(paths: Iterable[Path] | None, couplings: CouplingSet) ->
                 line, column = document.location(("tests", number, error.key))
                 field = f"tests[{case.name}].{error.key}"
                 raise RuleError([Fault(str(path), line, column, field, str(error))]) from None
+
+
+def beside(paths: Iterable[Path]) -> list[Path]:
+    """Where the stories of paths are: in the folders, and beside files of couplings."""
+    return [
+        path if path.is_dir() or path.name.endswith(TEST_SUFFIX) else path.with_name(path.stem + TEST_SUFFIX)
+        for path in paths
+    ]
 
 
 def untested_couplings(couplings: CouplingSet, played: Iterable[PlayedCoupling]) -> dict[str, str]:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from processors.city import City
-from processors.core.coupling.events import tick_signal
+from processors.city import City, versions_of
+from processors.core.coupling.events import rules_signal, rules_version, tick_signal
+from processors.core.standard import Standard
 from processors.coupling_state import NOTHING, Saved, entries, risk_key
 from runtime import metrics
 from schemas.records import Signal, ZoneRisk
@@ -49,6 +50,19 @@ class Outlet(Protocol):
     async def state(self, entries: list[tuple[str, bytes | None]]) -> None: ...
 
 
+class Standards(Protocol):
+    """Versions by number; each call waits, without end, until the version has come."""
+
+    async def registry(self, version: int) -> Snapshot:
+        """That version or a newer one."""
+
+    async def standard(self, version: int) -> Standard | None:
+        """None if this version cannot be compiled: the one in force stays."""
+
+    def newest_rules(self) -> int:
+        """The newest version that is loaded."""
+
+
 class MissedError(Exception):
     """Records from `offset` on are not in the state and did not come: they must be read again."""
 
@@ -59,7 +73,7 @@ class MissedError(Exception):
 
 @dataclass(slots=True)
 class _Place:
-    """The partition at work."""
+    """The partition at work; `announced` is the newest version of the rules that was written into the log."""
 
     city: City
     term: int
@@ -69,27 +83,32 @@ class _Place:
     saved: int
     risks_from: int
     number: int = 0
+    announced: int = 0
     expected: int | None = None
     held: list[Record] = field(default_factory=list)
 
 
 class CouplingWorker:
-    """`load()` reads the saved state, `registry(version)` gives that version or a newer one; both may block."""
+    """Judges the one partition of `signals`. `load()` reads the saved state; it may block."""
 
     def __init__(
-        self, new_city: Callable[[], City], outlet: Outlet, load: Callable[[], Saved],
-        registry: Callable[[int], Snapshot], *, checkpoint_s: float, most_held: int = 5000,
+        self, standards: Standards, outlet: Outlet, load: Callable[[], Saved], *, checkpoint_s: float,
+        most_held: int = 5000,
     ) -> None:  # fmt: skip
-        self._new_city = new_city
+        self._standards = standards
         self._outlet = outlet
         self._load = load
-        self._registry = registry
         self._checkpoint_s = checkpoint_s
         self._most_held = most_held
         self._place: _Place | None = None
+        self._owned = False
         self._lock = asyncio.Lock()
         self._saved_at = time.monotonic()
         self._ticked_at = 0.0
+
+    def assigned(self) -> None:
+        """Have the partition from now on. (Its first record says so too.)"""
+        self._owned = True
 
     async def take(self, record: Record) -> None:
         """Take the next record. Raises `MissedError` if records between the state and this one did not come."""
@@ -115,13 +134,19 @@ class CouplingWorker:
             self._place.expected = offset
 
     async def look_after(self) -> None:
-        """To be called often: save the state when it is time, and write a tick when something waits for one."""
+        """To be called often: save the state when it is time, and write the marks that are due.
+
+        A newer version of the rules is written into the log when it is loaded, a tick when something waits for one.
+        """
         async with self._lock:
             place = self._place
             if place is None:
-                return
+                if not self._owned:
+                    return
+                place = await self._open()
             if place.held and time.monotonic() - self._saved_at >= self._checkpoint_s:
                 await self._save(place)
+            await self._announce(place)
             due, now = place.city.couplings.next_due(), round(time.time() * 1000)
             if due is not None and due <= now and time.monotonic() - self._ticked_at >= TICK_S:
                 self._ticked_at = time.monotonic()
@@ -135,16 +160,28 @@ class CouplingWorker:
 
     def revoked(self) -> None:
         """The partition is another's: drop everything, its records come again to whoever has it."""
+        self._owned = False
         self._place = None
+
+    async def _announce(self, place: _Place) -> None:
+        newest = self._standards.newest_rules()
+        if newest > max(place.city.standard.version, place.announced):
+            place.announced = newest
+            await self._outlet.signals([rules_signal(newest, round(time.time() * 1000))])
 
     async def _open(self) -> _Place:
         saved = await asyncio.to_thread(self._load)
-        city = self._new_city()
+        version, registry = versions_of(saved.state) if saved.state is not None else (0, 0)
+        standard = await self._standards.standard(version)
+        if standard is None:
+            raise RuntimeError(
+                f"signals were judged by version {version} of the rules, which this release cannot compile"
+            )
+        city = City(standard)
         if saved.state is not None:
-            registry = await asyncio.to_thread(self._registry, int(saved.state["registry"]))
-            city.restore(saved.state, registry)
-            log.info("going on behind offset %d of signals: %d alerts and events known",
-                     saved.offset, len(city.couplings))  # fmt: skip
+            city.restore(saved.state, await self._standards.registry(registry))
+            log.info("going on behind offset %d of signals: %d alerts and events known, rules %d, registry %d",
+                     saved.offset, len(city.couplings), version, registry)  # fmt: skip
         self._place = _Place(
             city, round(time.time() * 1000), saved.published, saved.keys, saved.offset, saved.offset, saved.risks_from
         )
@@ -161,8 +198,12 @@ class CouplingWorker:
             return
         registry = place.city.registry
         if signal.registry_version > registry.version:
-            registry = await asyncio.to_thread(self._registry, signal.registry_version)
-        output = place.city.take(signal, record.log_time, registry, 0, record.offset)
+            registry = await self._standards.registry(signal.registry_version)
+        standard, version = None, rules_version(signal)
+        if version > place.city.standard.version:
+            standard = await self._standards.standard(version)
+        output = place.city.take(signal, record.log_time, registry, 0, record.offset, standard)
+        metrics.COUPLING_RULES.set(place.city.standard.version)
         signals = [one for one in output.signals if one.signal_id not in place.published]
         risks = [one for one in output.risks if risk_key(one) not in place.published]
         if signals:

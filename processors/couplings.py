@@ -11,7 +11,8 @@ from processors.core.coupling.definition import CONCERNED, Condition, CouplingDe
 from processors.core.coupling.pattern import fits
 from processors.core.expression.errors import suggestion
 from processors.core.rules import RuleSet
-from processors.ruleset import SHIPPED, Fault, RuleError, read_yaml, validate
+from processors.ruleset import SHIPPED, Fault, RuleError, parse_yaml, read_yaml, validate
+from processors.yaml_places import PlacedYaml
 from schemas.departments import load_departments
 
 FILE = "couplings.yaml"
@@ -31,18 +32,24 @@ def load_couplings(
     faults: list[Fault] = []
     for path in coupling_files(paths):
         try:
-            couplings += _load_file(path, rules, known, len(couplings))
+            couplings += _load(str(path), read_yaml(path), rules, known, len(couplings))
         except RuleError as errors:
             faults += errors.faults
-    first: dict[str, Coupling] = {}
-    for coupling in couplings:
-        other = first.setdefault(coupling.id, coupling)
-        if other is not coupling:
-            message = f"the coupling {coupling.id} is already in {other.file}:{other.line}"
-            faults.append(Fault(coupling.file, coupling.line, 1, "couplings", message))
     if faults:
         raise RuleError(faults)
-    return CouplingSet(couplings)
+    return CouplingSet(_each_once(couplings))
+
+
+def couplings_from_text(
+    text: str, rules: RuleSet, departments: Collection[str] | None = None, *, unknown_rules: bool = True
+) -> CouplingSet:
+    """The couplings of a file that is given as text. Raises `RuleError`.
+
+    With `unknown_rules` they may name rules that are not there.
+    """
+    known = load_departments() if departments is None else departments
+    couplings = _load(FILE, parse_yaml(FILE, text), rules, known, 0, unknown_rules=unknown_rules)
+    return CouplingSet(_each_once(couplings))
 
 
 def coupling_files(paths: Iterable[Path] | None, name: str = FILE) -> list[Path]:
@@ -55,8 +62,24 @@ def coupling_files(paths: Iterable[Path] | None, name: str = FILE) -> list[Path]
     return found
 
 
-def _load_file(path: Path, rules: RuleSet, departments: Collection[str], first: int) -> list[Coupling]:
-    document = read_yaml(path)
+def _each_once(couplings: list[Coupling]) -> list[Coupling]:
+    """Raises `RuleError` if an id is there twice."""
+    faults: list[Fault] = []
+    first: dict[str, Coupling] = {}
+    for coupling in couplings:
+        other = first.setdefault(coupling.id, coupling)
+        if other is not coupling:
+            message = f"the coupling {coupling.id} is already in {other.file}:{other.line}"
+            faults.append(Fault(coupling.file, coupling.line, 1, "couplings", message))
+    if faults:
+        raise RuleError(faults)
+    return couplings
+
+
+def _load(
+    path: str, document: PlacedYaml, rules: RuleSet, departments: Collection[str], first: int, *,
+    unknown_rules: bool = False,
+) -> list[Coupling]:  # fmt: skip
     file = validate(CouplingFile, document, path)
     names = [*(rule.id for rule in rules), *(definition.id for definition in file.couplings)]
     departments_of = {rule.id: tuple(rule.departments) for rule in rules}
@@ -65,18 +88,18 @@ def _load_file(path: Path, rules: RuleSet, departments: Collection[str], first: 
     couplings = []
     for number, definition in enumerate(file.couplings):
         place = ("couplings", number)
-        for where, message in _faults(definition, names, departments):
+        for where, message in _faults(definition, None if unknown_rules else names, departments):
             line, column = document.location((*place, *where))
-            faults.append(Fault(str(path), line, column, _field(definition, where), message))
+            faults.append(Fault(path, line, column, _field(definition, where), message))
         line = document.location(place).line
-        couplings.append(compile_coupling(definition, file, departments_of, first + number, str(path), line))
+        couplings.append(compile_coupling(definition, file, departments_of, first + number, path, line))
     if faults:
         raise RuleError(faults)
     return couplings
 
 
 def _faults(
-    definition: CouplingDefinition, names: Collection[str], departments: Collection[str]
+    definition: CouplingDefinition, names: Collection[str] | None, departments: Collection[str]
 ) -> Iterator[tuple[Place, str]]:
     listed: list[tuple[Place, str]] = [(("lead_department",), definition.lead_department)]
     listed += [(("departments", i), one) for i, one in enumerate(definition.departments) if one != CONCERNED]
@@ -94,7 +117,7 @@ def _faults(
             continue
         if rule == definition.id:
             yield (*where, "rule"), "a coupling cannot name itself"
-        elif not any(fits(rule, name) for name in names):
+        elif names is not None and not any(fits(rule, name) for name in names):
             near = suggestion(rule, names) or ";"
             yield (*where, "rule"), f"no rule or coupling is named {rule!r}{near} rules: {', '.join(sorted(names))}"
 

@@ -16,7 +16,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from processors.alert_texts import LiveTexts
 from processors.core.alerts import AlertTexts, link, step
-from processors.coupling_texts import coupling_texts
 from runtime import metrics
 from runtime.health import HealthServer
 from runtime.kafka import client_config, consumer_config, producer_config, topic_name
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     kinds = load_kinds(*settings.kinds_dirs)
-    texts = LiveTexts(settings, kinds, coupling_texts(settings, kinds))
+    texts = LiveTexts(settings, kinds)
     service = LifecycleService(settings, texts.of)
     stop = threading.Event()
     for number in (signals_of_the_system.SIGTERM, signals_of_the_system.SIGINT):

@@ -26,7 +26,7 @@ from processors.faust_shell import (
     set_back,
 )
 from processors.lanes import Lanes
-from processors.standards import LiveStandards, own_rules
+from processors.standards import LiveStandards, own_standard
 from processors.worker import MissedError, Owned, Record, Worker
 from runtime.health import HealthServer
 from runtime.kafka import topic_name
@@ -50,7 +50,7 @@ def run(settings: Settings, only: list[str] | None = None) -> None:
     unknown = [name for name in only or () if name not in kinds]
     if unknown:
         raise SettingsError(f"--kinds names {', '.join(unknown)}; allowed: all, or some of {', '.join(sorted(kinds))}")
-    standards = LiveStandards(settings, kinds, own_rules(settings, kinds))
+    standards = LiveStandards(settings, kinds, own_standard(settings, kinds))
     chosen = [kinds[name] for name in only] if only else list(kinds.values())
     outlet = FaustOutlet(settings)
     worker = Worker(

@@ -19,7 +19,10 @@ from processors.yaml_places import PlacedYaml, YamlError
 from schemas.departments import load_departments
 from schemas.kinds import Kind
 
-__all__ = ["Fault", "RuleError", "RuleSet", "files_of", "load_rules", "read_yaml", "rules_from_texts", "validate"]
+__all__ = [
+    "Fault", "RuleError", "RuleSet", "files_of", "load_rules", "parse_yaml", "read_yaml", "rules_from_texts",
+    "validate",
+]  # fmt: skip
 
 SHIPPED = Path(__file__).parent / "rules"
 TEST_SUFFIX = ".test.yaml"
@@ -82,7 +85,7 @@ def rules_from_texts(
     Tests of rules, and files that hold no rules of sensors, may be among them; they are passed over.
     """
     names = [name for name in sorted(files) if not name.endswith(TEST_SUFFIX) and Path(name).name not in OTHERS]
-    sources = [(name, partial(_parse, name, files[name])) for name in names]
+    sources = [(name, partial(parse_yaml, name, files[name])) for name in names]
     return _rule_set(sources, kinds, departments, version, timezone)
 
 
@@ -136,10 +139,11 @@ def read_yaml(path: Path) -> PlacedYaml:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError([Fault(str(path), 1, 1, "", f"not readable: {error}")]) from None
-    return _parse(str(path), text)
+    return parse_yaml(str(path), text)
 
 
-def _parse(name: str, text: str) -> PlacedYaml:
+def parse_yaml(name: str, text: str) -> PlacedYaml:
+    """The text of a file of that name. Raises `RuleError`."""
     try:
         return PlacedYaml(text)
     except YamlError as error:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
 from processors.core.rules import RuleSet
-from processors.ruleset import RuleError, load_rules, rules_from_texts
+from processors.core.standard import Standard
+from processors.ruleset import RuleError
+from processors.standard_files import load_standard, standard_from_texts
 from runtime import metrics
 from runtime.registry_follower import RegistryFollower
 from runtime.settings import Settings
@@ -50,17 +52,17 @@ class Standards(Protocol):
     def newest_modes(self) -> int: ...
 
 
-def own_rules(settings: Settings, kinds: Mapping[str, Kind]) -> RuleSet:
-    """Version 0: the rules of `RISKSTREAM_RULES_DIR`, or those that the software comes with. Raises `RuleError`."""
+def own_standard(settings: Settings, kinds: Mapping[str, Kind]) -> Standard:
+    """Version 0: the folder of `RISKSTREAM_RULES_DIR`, or what the software comes with. Raises `RuleError`."""
     departments = load_departments(settings.departments_file)
     folders = [settings.rules_dir] if settings.rules_dir else None
-    return load_rules(folders, kinds, departments, timezone=settings.timezone)
+    return load_standard(folders, kinds, departments, timezone=settings.timezone)
 
 
 class LiveStandards:
     """The versions as their topics have them."""
 
-    def __init__(self, settings: Settings, kinds: Mapping[str, Kind], own: RuleSet) -> None:
+    def __init__(self, settings: Settings, kinds: Mapping[str, Kind], own: Standard) -> None:
         self._registry = RegistryFollower(settings)
         self._rules = rules_follower(settings, self._load_newest)
         self._modes = modes_follower(settings, lambda: metrics.MODES_VERSION.set(self.newest_modes()))
@@ -93,6 +95,11 @@ class LiveStandards:
         return await asyncio.to_thread(self._registry.at, version)
 
     async def rules(self, version: int) -> RuleSet | None:
+        found = await self.standard(version)
+        return found.rules if found else None
+
+    async def standard(self, version: int) -> Standard | None:
+        """Rules, couplings and zone standard of a version; None if one of them cannot be compiled."""
         if version == 0:
             return self._compiler.own
         found = await _wait(lambda: self._rules.find(version), f"version {version} of the rules")
@@ -117,21 +124,21 @@ class LiveStandards:
 class Compiler:
     """Compiles each version once; safe to call from several threads."""
 
-    def __init__(self, kinds: Mapping[str, Kind], departments: Collection[str], timezone: str, own: RuleSet) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], departments: Collection[str], timezone: str, own: Standard) -> None:
         self.own = own
         self._timezone = timezone
         self._kinds = kinds
         self._departments = departments
-        self._compiled: dict[int, RuleSet | None] = {}
+        self._compiled: dict[int, Standard | None] = {}
         self._lock = threading.Lock()
 
-    def compiled(self, version: int, files: Mapping[str, str]) -> RuleSet | None:
-        """The rules of a version; None, said and counted once, if they cannot be compiled."""
+    def compiled(self, version: int, files: Mapping[str, str]) -> Standard | None:
+        """The standard of a version; None, said and counted once, if any part of it cannot be compiled."""
         with self._lock:
             if version not in self._compiled:
                 try:
-                    self._compiled[version] = rules_from_texts(
-                        files, self._kinds, self._departments, version, timezone=self._timezone
+                    self._compiled[version] = standard_from_texts(
+                        files, self.own, self._kinds, self._departments, version, timezone=self._timezone
                     )
                 except RuleError as error:
                     metrics.VERSIONS_REFUSED.labels("registry.rules").inc()

@@ -8,7 +8,8 @@ from pathlib import Path
 from processors.core.expression.errors import suggestion
 from processors.core.zones import ZoneStandard
 from processors.couplings import coupling_files
-from processors.ruleset import SHIPPED, Fault, RuleError, read_yaml, validate
+from processors.ruleset import SHIPPED, Fault, RuleError, parse_yaml, read_yaml, validate
+from processors.yaml_places import PlacedYaml
 from schemas.departments import load_departments
 
 FILE = "zones.yaml"
@@ -16,10 +17,18 @@ FILE = "zones.yaml"
 
 def load_zones(paths: Iterable[Path] | None, departments: Collection[str] | None = None) -> ZoneStandard:
     """The standard of the first `zones.yaml` in the paths, else the shipped one. Raises `RuleError`."""
-    known = load_departments() if departments is None else departments
     found = coupling_files(paths, FILE)
     path = found[0] if found else SHIPPED / FILE
-    document = read_yaml(path)
+    return _standard(str(path), read_yaml(path), departments)
+
+
+def zones_from_text(text: str, departments: Collection[str] | None = None) -> ZoneStandard:
+    """The standard of a file that is given as text. Raises `RuleError`."""
+    return _standard(FILE, parse_yaml(FILE, text), departments)
+
+
+def _standard(path: str, document: PlacedYaml, departments: Collection[str] | None) -> ZoneStandard:
+    known = load_departments() if departments is None else departments
     standard = validate(ZoneStandard, document, path)
     named = [(("lead_department",), standard.lead_department)]
     faults = []
@@ -27,7 +36,7 @@ def load_zones(paths: Iterable[Path] | None, departments: Collection[str] | None
         if department not in known:
             near = suggestion(department, known) or ";"
             message = f"`{department}` is not a department{near} departments: {', '.join(sorted(known))}"
-            faults.append(Fault(str(path), *document.location(place), place[0], message))
+            faults.append(Fault(path, *document.location(place), place[0], message))
     if faults:
         raise RuleError(faults)
     return standard

@@ -1,4 +1,4 @@
-"""What a version of the rules changes against another. Pure."""
+"""What a version of the rules, couplings and zone standard changes against another. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+ZONES_FILE = "zones.yaml"
+ZONES = "zone.risk"
+"""The id under which the zone standard's alerts and changes go."""
 
 Files = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """A rule that is `added`, `removed` or `changed`; `details` has the keys that differ: before and after."""
+    """A rule or coupling that is `added`, `removed` or `changed`; `details` has the keys that differ: before and after.
+
+    The zone standard is one "rule", `ZONES`.
+    """
 
     rule_id: str
     what: str
@@ -28,7 +36,7 @@ class RuleChange:
 
 
 def rule_changes(before: Files, after: Files) -> list[RuleChange]:
-    """The rules that differ, by what their files say (not by order, comments or layout)."""
+    """The rules, couplings and zone standard that differ, by what their files say (not by order, comments, layout)."""
     old, new = _rules(before), _rules(after)
     found = []
     for rule_id in dict.fromkeys([*old, *new]):
@@ -92,10 +100,13 @@ def _standard(content: Any) -> tuple[Any, Any]:
 
 
 def _rules(files: Files) -> dict[str, Any]:
-    """The rules (and couplings) of all files by id."""
+    """The rules and couplings of all files by id, and what the zone standard says."""
     found = {}
-    for text in files.values():
+    for name, text in files.items():
         content = _content(text)
+        if Path(name).name == ZONES_FILE and isinstance(content, dict):
+            found[ZONES] = {key: value for key, value in content.items() if key not in ("standard", "version")}
+            continue
         for key, entries in content.items() if isinstance(content, dict) else ():
             for rule in entries if isinstance(entries, list) else ():
                 if isinstance(rule, dict) and "id" in rule:

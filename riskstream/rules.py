@@ -214,16 +214,14 @@ def _couplings(paths: tuple[Path, ...], found: RuleSet, format_: str) -> Couplin
 
 
 def _play_couplings(paths: tuple[Path, ...], couplings: CouplingSet, format_: str) -> list[PlayedCoupling]:
-    from processors.coupling_tests import play_coupling_tests
-    from processors.ruleset import TEST_SUFFIX, RuleError
+    from processors.coupling_tests import beside, play_coupling_tests
+    from processors.ruleset import RuleError
     from runtime.settings import load_settings
 
     rules_dir = load_settings().rules_dir
     default = [rules_dir] if rules_dir else None
-    given = [p if p.is_dir() else p.with_name(p.name.replace(TEST_SUFFIX, ".yaml")) for p in paths]
-    stories = [p if p.is_dir() else p.with_name(p.name.removesuffix(".yaml") + TEST_SUFFIX) for p in given]
     try:
-        return list(play_coupling_tests(stories or default, couplings))
+        return list(play_coupling_tests(beside(paths) or default, couplings))
     except RuleError as error:
         _refuse(error, format_)
 

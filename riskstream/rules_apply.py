@@ -1,4 +1,4 @@
-"""`riskstream rules apply|history|diff|rollback|status`: versions of the rules, changed while everything runs."""
+"""`riskstream rules apply|history|diff|rollback|status`: what all is judged by, changed live."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from riskstream.servers import needs
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from processors.core.rules import RuleSet
+    from processors.core.standard import Standard
+    from processors.coupling_tests import PlayedCoupling
     from processors.rule_tests import Played
     from runtime.settings import Settings
     from schemas.kinds import Kind
@@ -41,35 +42,39 @@ _reason = click.option("--reason", required=True, help="Why; kept with the versi
 @click.option("--dry-run", is_flag=True, help="Check, test and show the difference; publish nothing.")
 @needs("kafka")
 def apply(paths: tuple[Path, ...], reason: str, author: str | None, dry_run: bool) -> None:
-    """Check rules, play their tests, show what they change, and publish them as the next version.
+    """Check rules, couplings and zone standard, play their tests, show what they change, and publish the next version.
 
-    A folder is the whole set: what it does not hold is removed. Files take the place of those of the same name in the
-    newest version; the others stay. Without either: the rules that the processor starts with. Running processors
-    switch within seconds, each partition at one point of its log.
+    A folder is the whole set: rules that it does not hold are removed; couplings and zone standard stay as they are if
+    it has no couplings.yaml or zones.yaml. Files take the place of those of the same name in the newest version; the
+    others stay. Without either: what the services start with. Running services switch within seconds, each partition
+    at one point of its log.
 
     \b
     Examples:
       riskstream rules apply my-rules/ --reason "summer thresholds"
       riskstream rules apply my-rules/gas.yaml --reason "blue at 1.75 kPa, order 12/2026" --author li
+      riskstream rules apply my-rules/couplings.yaml my-rules/zones.yaml --reason "after the drill"
 
     \b
     Exit status: 0 published or unchanged, 1 a test failed or Kafka could not be used, 2 the rules are not good.
     """
+    from processors.standard_files import whole
     from riskstream.rule_changes import reused_versions, same
 
     context = _Context.load()
     given = _read_files(paths, context)
 
     def plan(versions: list[RuleFiles]) -> RuleFiles | None:
-        before = versions[-1].files if versions else context.own_files()
-        after = given if not paths or any(path.is_dir() for path in paths) else {**before, **given}
-        rules = context.compiled(after)
+        before = context.whole(versions[-1].files) if versions else context.own_files()
+        whole_set = not paths or any(path.is_dir() for path in paths)
+        after = whole(given, before) if whole_set else {**before, **given}
+        standard = context.compiled(after)
         earlier = {0: context.own_files(), **{one.version: one.files for one in versions}}
         faults = reused_versions(after, earlier)
         if faults:
             _refuse(faults, "the rules are not applied")
-        _play(paths, rules, context)
-        _warn_of_couplings(rules, context)
+        _check_names(given, after, standard, context)
+        _play(paths, standard, context)
         _say_changes(before, after)
         if versions and same(before, after):
             return None
@@ -90,8 +95,8 @@ def apply(paths: tuple[Path, ...], reason: str, author: str | None, dry_run: boo
 def rollback(version: int, reason: str, author: str | None) -> None:
     """Publish what VERSION holds as a new version.
 
-    Nothing is ever removed from the history: a rollback of a rollback works the same. Version 0 are the rules that the
-    processor starts with.
+    Nothing is ever removed from the history: a rollback of a rollback works the same. Version 0 is what the services
+    start with: rules, couplings and zone standard.
 
     \b
     Examples:
@@ -106,7 +111,7 @@ def rollback(version: int, reason: str, author: str | None) -> None:
     context = _Context.load()
 
     def plan(versions: list[RuleFiles]) -> RuleFiles | None:
-        before = versions[-1].files if versions else context.own_files()
+        before = context.whole(versions[-1].files) if versions else context.own_files()
         after = _files_of(version, versions, context)
         context.compiled(after)
         _say_changes(before, after)
@@ -127,14 +132,16 @@ def rollback(version: int, reason: str, author: str | None) -> None:
 def export(folder: Path, version: int | None) -> None:
     """Write the files of a version into FOLDER, to be edited and applied.
 
-    Version 0 are the rules that the processor starts with; their stories (*.test.yaml) are written beside them. Files
-    that are there already are replaced.
+    Version 0 is what the services start with; the stories (*.test.yaml) are written beside it. Files that are there
+    already are replaced.
 
     \b
     Examples:
       riskstream rules export my-rules
       riskstream rules export --version 3 rules-v3
     """
+    from processors.coupling_tests import TEST_FILE
+    from processors.couplings import coupling_files
     from processors.ruleset import files_of
 
     context = _Context.load()
@@ -144,7 +151,8 @@ def export(folder: Path, version: int | None) -> None:
     texts = dict(_files_of(version, versions, context))
     if version == 0:
         default = [context.settings.rules_dir] if context.settings.rules_dir else None
-        texts |= {path.name: path.read_text(encoding="utf-8") for path in files_of(default, tests=True)}
+        stories = [*files_of(default, tests=True), *coupling_files(default, TEST_FILE)]
+        texts |= {path.name: path.read_text(encoding="utf-8") for path in stories}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -170,8 +178,9 @@ def history(form: str | None) -> None:
     context = _Context.load()
     before, rows = context.own_files(), []
     for one in _versions(context.settings):
-        changes = [f"{change.what} {change.rule_id}" for change in rule_changes(before, one.files)]
-        before = one.files
+        after = context.whole(one.files)
+        changes = [f"{change.what} {change.rule_id}" for change in rule_changes(before, after)]
+        before = after
         rows.append(
             {
                 "version": one.version, "applied_at": datetime.fromtimestamp(one.applied_at / 1000, UTC),
@@ -179,7 +188,7 @@ def history(form: str | None) -> None:
             }
         )  # fmt: skip
     if not rows and sys.stdout.isatty():
-        click.echo("nothing was applied yet: the processor judges by the rules that it starts with (version 0)")
+        click.echo("nothing was applied yet: all is judged by what the services start with (version 0)")
         return
     show_rows(rows[::-1], ["version", "applied_at", "author", "reason", "changes"], form)
 
@@ -190,7 +199,7 @@ def history(form: str | None) -> None:
 @click.option("--text", is_flag=True, help="The files' lines instead of the rules.")
 @needs("kafka")
 def diff(before: int, after: int, text: bool) -> None:
-    """Show what version AFTER changes against BEFORE; 0 is the rules that the processor starts with.
+    """Show what version AFTER changes against BEFORE; 0 is what the services start with.
 
     \b
     Examples:
@@ -212,9 +221,9 @@ def diff(before: int, after: int, text: bool) -> None:
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @needs("kafka", "clickhouse")
 def status(format_: str) -> None:
-    """Show the newest version, and which versions the partitions of the readings have switched to.
+    """Show the newest version, and which versions the partitions of the readings and the couplings have switched to.
 
-    The partitions are read from ClickHouse (control_log), which follows within a second or two.
+    That is read from ClickHouse (control_log), which follows within a second or two.
 
     \b
     Examples:
@@ -230,24 +239,33 @@ def status(format_: str) -> None:
         "max(toUInt32OrZero(extract(control, '^rules=([0-9]+)$'))) AS version "
         "FROM control_log GROUP BY kind, log_partition) GROUP BY kind, version ORDER BY kind, version"
     )
-    problem, in_force = "", []
+    of_couplings = "SELECT max(rule_version) AS version FROM signals_log WHERE type = 'tick' AND rule_id = 'rules'"
+    problem, in_force, coupling = "", [], 0
     try:
         lines = ask(context.settings, query, "JSONEachRow").text.splitlines()
         in_force = [json.loads(line) for line in lines]
+        coupling = int(json.loads(ask(context.settings, of_couplings, "JSONEachRow").text)["version"])
     except QueryError as error:
         problem = str(error)
     if format_ == "json":
         shown = {"version": newest.version, "author": newest.author, "reason": newest.reason} if newest else {}
-        click.echo(json.dumps({"newest": shown or {"version": 0}, "partitions": in_force, "problem": problem}))
+        click.echo(
+            json.dumps(
+                {"newest": shown or {"version": 0}, "partitions": in_force, "couplings": coupling}
+                | {"problem": problem}
+            )
+        )
         return
     if newest is None:
-        click.echo("nothing was applied: version 0, the rules that the processor starts with")
+        click.echo("nothing was applied: version 0, what the services start with")
     else:
         when = datetime.fromtimestamp(newest.applied_at / 1000, UTC).isoformat(timespec="seconds")
         click.echo(f"version {newest.version}, applied by {newest.author} at {when}: {newest.reason}")
     for row in in_force:
         click.echo(f"{row['kind']:24} version {row['version']} in {row['partitions']} partitions")
-    if problem:
+    if not problem:
+        click.echo(f"{'couplings and zones':24} version {coupling}")
+    else:
         click.echo(f"which partitions have switched is not known: {problem}", err=True)
 
 
@@ -271,68 +289,99 @@ class _Context:
 
     def own_files(self) -> Mapping[str, str]:
         """Version 0."""
-        return _read_files((), self)
+        from processors.standard_files import own_texts
 
-    def compiled(self, files: Mapping[str, str]) -> RuleSet:
-        """Ends the command for bad rules."""
-        from processors.ruleset import RuleError, rules_from_texts
+        return _read(lambda: own_texts(self.settings.rules_dir))
+
+    def whole(self, files: Mapping[str, str]) -> Mapping[str, str]:
+        """A version's files with couplings and zone standard, also if it is so old that it holds rules alone."""
+        from processors.standard_files import whole
+
+        return whole(files, self.own_files())
+
+    def compiled(self, files: Mapping[str, str]) -> Standard:
+        """Ends the command for a bad set."""
+        from processors.ruleset import RuleError
+        from processors.standard_files import standard_from_texts
+        from processors.standards import own_standard
 
         try:
-            return rules_from_texts(files, self.kinds, self.departments, timezone=self.settings.timezone)
+            own = own_standard(self.settings, self.kinds)
+            return standard_from_texts(files, own, self.kinds, self.departments, timezone=self.settings.timezone)
         except RuleError as error:
             _refuse([str(fault) for fault in error.faults], "the rules are not applied")
 
 
 def _read_files(paths: Sequence[Path], context: _Context) -> dict[str, str]:
-    from processors.ruleset import RuleError, files_of
+    """The files of the paths, by default those that the services start with."""
+    from processors.standard_files import own_texts, texts_of
 
-    default = [context.settings.rules_dir] if context.settings.rules_dir else None
-    try:
-        found = files_of(list(paths) or default)
-        texts = {path.name: path.read_text(encoding="utf-8") for path in found}
-    except (RuleError, OSError, UnicodeDecodeError) as error:
-        _refuse([str(error)], "the rules are not applied")
-    if len(texts) < len(found):
-        _refuse(["two files have the same name; names must differ, whatever their folder"], "the rules are not applied")
+    texts = _read(lambda: texts_of(paths) if paths else own_texts(context.settings.rules_dir))
     if not texts:
         _refuse(["there are no rule files (*.yaml) in what is given"], "the rules are not applied")
     return texts
 
 
-def _play(paths: Sequence[Path], rules: RuleSet, context: _Context) -> None:
-    from processors.rule_tests import play_tests, untested
+def _read(read: Callable[[], dict[str, str]]) -> dict[str, str]:
     from processors.ruleset import RuleError
 
-    default = [context.settings.rules_dir] if context.settings.rules_dir else None
     try:
-        played: list[Played] = list(play_tests(list(paths) or default, rules, context.kinds))
+        return read()
+    except (RuleError, OSError, ValueError) as error:
+        _refuse([str(error)], "the rules are not applied")
+
+
+def _check_names(
+    given: Mapping[str, str], after: Mapping[str, str], standard: Standard, context: _Context
+) -> None:  # fmt: skip
+    """What couplings name should be there: a fault of a file that is given, a warning about one that stays."""
+    from processors.couplings import FILE, couplings_from_text
+    from processors.ruleset import RuleError
+
+    if FILE not in after:
+        return
+    try:
+        couplings_from_text(after[FILE], standard.rules, context.departments, unknown_rules=False)
+    except RuleError as error:
+        if FILE in given:
+            _refuse([str(fault) for fault in error.faults], "the rules are not applied")
+        for fault in error.faults:
+            click.echo(f"warning: {fault.field}: {fault.message.split('; rules:')[0]}", err=True)
+
+
+def _play(paths: Sequence[Path], standard: Standard, context: _Context) -> None:
+    from processors.coupling_tests import beside, play_coupling_tests, untested_couplings
+    from processors.rule_tests import play_tests, untested
+    from processors.ruleset import OTHERS, RuleError
+
+    default = [context.settings.rules_dir] if context.settings.rules_dir else None
+    of_rules = [path for path in paths if path.name not in OTHERS]
+    try:
+        played: list[Played] = []
+        if of_rules or not paths:
+            played = list(play_tests(of_rules or default, standard.rules, context.kinds))
+        coupled: list[PlayedCoupling] = list(play_coupling_tests(beside(paths) or default, standard.couplings))
     except RuleError as error:
         _refuse([str(fault) for fault in error.faults], "the rules are not applied")
-    failed = [story for story in played if not story.outcome.passed]
+    stories = [*played, *coupled]
+    failed = [story for story in stories if not story.outcome.passed]
     if failed:
         for story in failed:
             case = story.outcome.case
             click.echo(f"{story.file}:{story.line}: {case.rule}: {case.name}: {story.outcome.problem}", err=True)
-        click.echo(f"{len(failed)} of {len(played)} stories fail: the rules are not applied", err=True)
+        click.echo(f"{len(failed)} of {len(stories)} stories fail: the rules are not applied", err=True)
         sys.exit(EXIT_FAILED)
-    told = {story.outcome.case.rule for story in played}
-    for rule_id, lack in untested(rules, played).items():
-        if rule_id in told or not told:
-            click.echo(f"warning: {rule_id}: {lack}", err=True)
-    click.echo(f"{len(rules)} rules are good, {len(played)} stories pass")
+    _warn_of_untested(untested(standard.rules, played), {story.outcome.case.rule for story in played})
+    _warn_of_untested(untested_couplings(standard.couplings, coupled), {one.outcome.case.coupling for one in coupled})
+    numbers = f"{len(standard.rules)} rules and {len(standard.couplings)} couplings"
+    click.echo(f"{numbers} are good, {len(stories)} stories pass")
 
 
-def _warn_of_couplings(rules: RuleSet, context: _Context) -> None:
-    """The couplings in use are those of the coupling processor's files: what they name should be there."""
-    from processors.couplings import load_couplings
-    from processors.ruleset import RuleError
-
-    default = [context.settings.rules_dir] if context.settings.rules_dir else None
-    try:
-        load_couplings(default, rules, context.departments)
-    except RuleError as error:
-        for fault in error.faults:
-            click.echo(f"warning: {fault.field}: {fault.message.split('; rules:')[0]}", err=True)
+def _warn_of_untested(lacks: Mapping[str, str], told: Collection[str]) -> None:
+    """Say what stories lack; where only some files are given, of those that they tell of."""
+    for name, lack in lacks.items():
+        if name in told or not told:
+            click.echo(f"warning: {name}: {lack}", err=True)
 
 
 def _say_changes(before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -359,7 +408,7 @@ def _files_of(version: int, versions: Sequence[RuleFiles], context: _Context) ->
         return context.own_files()
     for one in versions:
         if one.version == version:
-            return one.files
+            return context.whole(one.files)
     known = ", ".join(str(one.version) for one in versions)
     raise click.ClickException(f"there is no version {version}; versions: 0{', ' + known if known else ''}")
 

@@ -43,6 +43,7 @@ COUPLING_SIGNALS = Counter(
     "riskstream_coupling_signals_total", "Signals of couplings and zones published.", ["rule", "level", "transition"]
 )
 COUPLING_REJECTED = Counter("riskstream_coupling_rejected_total", "Records that could not be decoded.")
+COUPLING_RULES = Gauge("riskstream_coupling_rules", "Version of the rules, couplings and zone standard in force.")
 COUPLING_OFFSET = Gauge("riskstream_coupling_offset", "Last offset of signals that is in a saved state.")
 
 LIFECYCLE_EVENTS = Counter("riskstream_lifecycle_events_total", "Alert events published.", ["event", "level"])

@@ -13,9 +13,7 @@ def check_configuration() -> None:
     """Load what the services of this environment load. Raises ConfigurationError with what is wrong and where."""
     # only here, so that `riskstream down` and `status` do not load the rules' compiler
     from ingest.api_keys import KeyFile
-    from processors.couplings import load_couplings
-    from processors.ruleset import load_rules
-    from processors.zones import load_zones
+    from processors.standard_files import load_standard
     from runtime.settings import load_settings
     from schemas.departments import load_departments
     from schemas.kinds import load_kinds
@@ -26,8 +24,6 @@ def check_configuration() -> None:
         if settings.http_api_keys is not None:
             KeyFile(settings.http_api_keys)
         paths = [settings.rules_dir] if settings.rules_dir else None
-        rules = load_rules(paths, kinds, departments, timezone=settings.timezone)
-        load_couplings(paths, rules, departments)
-        load_zones(paths, departments)
+        load_standard(paths, kinds, departments, timezone=settings.timezone)
     except ValueError as error:  # each of the loaders raises its own kind of it
         raise ConfigurationError(f"{error}\nnothing was started") from error

@@ -88,12 +88,12 @@ class Outcome:
         return (self.last_at - self.first_at) / 86_400_000
 
 
-def stories(signals: Iterable[Signal], texts: Callable[[str], AlertTexts]) -> list[AlertStory]:
-    """The alerts of signals, in the order in which they were raised; `texts(rule_id)` is what the rule says."""
+def stories(signals: Iterable[Signal], texts: Callable[[Signal], AlertTexts]) -> list[AlertStory]:
+    """The alerts of signals, in the order in which they were raised; `texts(signal)` is what its rule says."""
     alerts: dict[str, Alert] = {}
     parts: dict[str, list[Signal]] = {}
     for signal in signals:
-        after = step(alerts.get(signal.alert_id), signal, texts(signal.rule_id))
+        after = step(alerts.get(signal.alert_id), signal, texts(signal))
         if after is not None:
             alerts[signal.alert_id] = after
             parts.setdefault(signal.alert_id, []).append(signal)

@@ -9,9 +9,8 @@ import numpy as np
 
 from processors.control import Control, ControlError, Word, parse_control
 from processors.core.alerts import AlertTexts
-from processors.core.coupling import CouplingSet
 from processors.core.engine import Engine
-from processors.core.rules import RuleSet
+from processors.core.standard import Standard
 from processors.standards import Compiler
 from schemas.batch import Batch
 from schemas.kinds import Kind
@@ -26,14 +25,13 @@ class MissingVersionError(ValueError):
 
 
 class Standards:
-    """What to judge by: one set of rules, and of couplings, from beginning to end."""
+    """What to judge by: one standard from beginning to end."""
 
-    def __init__(self, own: RuleSet, couplings: CouplingSet | None = None) -> None:
+    def __init__(self, own: Standard) -> None:
         self.own = own
-        self.couplings = couplings or CouplingSet([])
 
-    def rules(self, version: int) -> RuleSet | None:
-        """The rules that a control record puts into force; None: those in force stay."""
+    def standard(self, version: int) -> Standard | None:
+        """What a control record puts into force; None: what is in force stays."""
         return None
 
     def modes(self, version: int) -> Modes | None:
@@ -42,18 +40,18 @@ class Standards:
 
 
 class InForce(Standards):
-    """What the log says: from each control record on the rules that it names, `own` before the first."""
+    """What the log says: from each control record on the standard that it names, `own` before the first."""
 
     def __init__(
-        self, own: RuleSet, rules: Mapping[int, RuleFiles], modes: Mapping[int, Modes], kinds: Mapping[str, Kind],
-        departments: Collection[str], timezone: str, couplings: CouplingSet | None = None,
+        self, own: Standard, rules: Mapping[int, RuleFiles], modes: Mapping[int, Modes], kinds: Mapping[str, Kind],
+        departments: Collection[str], timezone: str,
     ) -> None:  # fmt: skip
-        super().__init__(own, couplings)
+        super().__init__(own)
         self._rules = rules
         self._modes = modes
         self._compiler = Compiler(kinds, departments, timezone, own)
 
-    def rules(self, version: int) -> RuleSet | None:
+    def standard(self, version: int) -> Standard | None:
         """Raises `MissingVersionError`."""
         if version == 0:
             return self.own
@@ -91,8 +89,7 @@ class Player:
         self._standards = standards
         self._registry = registry
         self._places: dict[tuple[str, int], _Place] = {}
-        self._texts: dict[str, AlertTexts] = {rule.id: rule for rule in standards.own}
-        self._texts.update((coupling.id, coupling) for coupling in standards.couplings)
+        self._texts = standards.own.texts()
 
     def take(self, record: LogRecord) -> list[Signal]:
         """The signals of the next record of its partition.
@@ -101,7 +98,7 @@ class Player:
         """
         place = self._places.get((record.kind, record.partition))
         if place is None:
-            engine = Engine(self._kinds[record.kind], self._standards.own, EMPTY, record.partition)
+            engine = Engine(self._kinds[record.kind], self._standards.own.rules, EMPTY, record.partition)
             place = self._places[record.kind, record.partition] = _Place(engine, EMPTY)
         try:
             control = parse_control(record.control) if record.control else None
@@ -123,11 +120,11 @@ class Player:
 
     def _switch(self, place: _Place, control: Control, offset: int, log_time: int) -> list[Signal]:
         if control.word is Word.RULES and control.version > place.rules:
-            rules = self._standards.rules(control.version)
-            if rules is not None:
+            standard = self._standards.standard(control.version)
+            if standard is not None:
                 place.rules = control.version
-                self._texts.update((rule.id, rule) for rule in rules)
-                return place.engine.set_rules(rules, offset, log_time)
+                self._texts |= standard.texts()
+                return place.engine.set_rules(standard.rules, offset, log_time)
         if control.word is Word.MODE and control.version > place.modes:
             modes = self._standards.modes(control.version)
             if modes is not None:
@@ -135,9 +132,9 @@ class Player:
                 return place.engine.set_modes(modes, offset, log_time)
         return []
 
-    def texts(self, rule_id: str) -> AlertTexts:
-        """What a coupling, or a rule that was in force, says of its alerts. Raises `KeyError`."""
-        return self._texts[rule_id]
+    def texts(self, signal: Signal) -> AlertTexts:
+        """What the rule, coupling or zone standard that gave a signal says of its alerts. Raises `KeyError`."""
+        return self._texts[signal.rule_id, signal.rule_version]
 
     def counts(self) -> dict[str, int]:
         """Readings by what became of them, of all engines together."""

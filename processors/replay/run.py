@@ -21,7 +21,7 @@ class Judged:
 
     outcome: Outcome
     counts: dict[str, int]
-    texts: Callable[[str], AlertTexts] = field(repr=False)
+    texts: Callable[[Signal], AlertTexts] = field(repr=False)
 
     def stories(self) -> list[AlertStory]:
         """The alerts of its signals."""
@@ -51,5 +51,5 @@ def judge(
             given = player.take(record if change is None else changed(record, change))
             signals += [(record.log_time, signal) for signal in given]
     for outcome, signals, (standards, _) in zip(outcomes, timed, judges, strict=True):
-        outcome.signals = couple(standards.couplings, registry, signals, last)
+        outcome.signals = couple(standards.own.couplings, registry, signals, last)
     return [Judged(outcome, player.counts(), player.texts) for player, outcome in zip(players, outcomes, strict=True)]

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from processors.couplings import load_couplings
 from processors.replay.play import Change, InForce, Standards, scaled
-from processors.ruleset import load_rules
+from processors.standard_files import load_standard
 from riskstream.devices.city import load_city
 from riskstream.recording_options import layout_of
 from riskstream.replay import sources
@@ -36,11 +35,10 @@ def change_of(options: Options, kinds: Mapping[str, Kind]) -> Change | None:
 
 
 def standards_of(paths: tuple[Path, ...], settings: Settings, kinds: Mapping[str, Kind]) -> Standards:
-    """The rules and couplings of files and folders, by default those that the processor uses."""
+    """What files and folders say, by default what the processor uses."""
     chosen = list(paths) or ([settings.rules_dir] if settings.rules_dir else None)
     departments = load_departments(settings.departments_file)
-    rules = load_rules(chosen, kinds, departments, timezone=settings.timezone)
-    return Standards(rules, load_couplings(chosen, rules, departments))
+    return Standards(load_standard(chosen, kinds, departments, timezone=settings.timezone))
 
 
 @contextmanager
@@ -48,7 +46,7 @@ def opened(options: Options, settings: Settings, kinds: Mapping[str, Kind]) -> I
     """The source, and what its readings are judged by."""
     standards = standards_of(options.rules, settings, kinds)
     if not options.from_clickhouse:
-        yield _local(options, settings, kinds, silent=any(rule.silent for rule in standards.own)), standards
+        yield _local(options, settings, kinds, silent=any(rule.silent for rule in standards.own.rules)), standards
         return
     since, until = ms(options.since) or 0, ms(options.until) or EVER_MS
     chosen = {options.kind: _kind(options.kind, kinds)} if options.kind else kinds
@@ -61,14 +59,8 @@ def opened(options: Options, settings: Settings, kinds: Mapping[str, Kind]) -> I
         if not options.rules:
             departments = load_departments(settings.departments_file)
             standards = InForce(
-                standards.own,
-                history.rules(),
-                history.modes(),
-                kinds,
-                departments,
-                settings.timezone,
-                standards.couplings,
-            )
+                standards.own, history.rules(), history.modes(), kinds, departments, settings.timezone
+            )  # fmt: skip
         yield source, standards
     finally:
         history.close()

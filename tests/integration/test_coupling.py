@@ -17,9 +17,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processors.city import City
 from processors.core.evidence import alert_id, signal_id
-from processors.couplings import load_couplings
-from processors.ruleset import load_rules
-from processors.zones import load_zones
+from processors.standard_files import load_standard
 from riskstream.kafka_topics import make_topics, plan
 from riskstream.registry_log import Difference, publish
 from runtime.kafka import producer_config, topic_name
@@ -37,8 +35,7 @@ from tests.stack import Space, wait_until
 pytestmark = pytest.mark.stack
 
 KINDS = load_kinds()
-RULES = load_rules(None, KINDS)
-COUPLINGS, ZONES = load_couplings(None, RULES), load_zones(None)
+STANDARD = load_standard(None, KINDS)
 START_MS = 1_790_000_000_000
 GIVEN = ("gas.methane.high", "gas.pressure.low", "flood.manhole.level", "flood.underpass.rise", "flood.rain")
 ZONE = "city/north/mill/row/g{}"
@@ -135,7 +132,7 @@ def plain(signals: list[Signal]) -> list[Signal]:
 
 def oracle(settings: Settings) -> tuple[list[Signal], list[ZoneRisk], list[Signal]]:
     """What the log gives: signals and risks; and what stands in the log of the former."""
-    city = City(COUPLINGS, ZONES)
+    city = City(STANDARD)
     registry = Snapshot(1, SENSORS, {})
     signals: list[Signal] = []
     risks: list[ZoneRisk] = []

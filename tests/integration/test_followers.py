@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Producer
 
-from processors.standards import own_rules
+from processors.standards import own_standard
 from riskstream.kafka_topics import make_topics, plan
 from riskstream.registry_log import Difference, publish
 from riskstream.version_log import publish_version
@@ -88,5 +88,6 @@ def test_versions_come_live_and_what_is_no_new_version_is_passed_over(settings: 
 
 def test_own_rules_know_the_settings(settings: Settings) -> None:
     assert (
-        own_rules(settings.model_copy(update={"timezone": "Asia/Shanghai"}), load_kinds()).timezone == "Asia/Shanghai"
+        own_standard(settings.model_copy(update={"timezone": "Asia/Shanghai"}), load_kinds()).rules.timezone
+        == "Asia/Shanghai"
     )

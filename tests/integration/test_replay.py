@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from processors.replay.play import InForce, Player
-from processors.ruleset import SHIPPED, load_rules, rules_from_texts
+from processors.ruleset import SHIPPED, rules_from_texts
+from processors.standard_files import load_standard
 from riskstream.replay.command import replay
 from runtime.kafka import producer_config, topic_name
 from schemas.departments import load_departments
@@ -49,7 +50,7 @@ def replayed(log: Log) -> list[Signal]:
     """What ClickHouse gives, with the rules, modes and registries that it holds."""
     history = History(log.settings)
     standards = InForce(
-        load_rules(None, KINDS), history.rules(), history.modes(), KINDS, load_departments(), log.settings.timezone
+        load_standard(None, KINDS), history.rules(), history.modes(), KINDS, load_departments(), log.settings.timezone
     )
     player = Player(KINDS, standards, history.registry)
     found: list[Signal] = []

@@ -40,6 +40,11 @@ class Coupling:
     file: str
     line: int
 
+    @property
+    def sees(self) -> tuple[object, ...]:
+        """What decides where and when it holds: if it is equal, a newer version goes on with the state of the old."""
+        return self.pattern, self.absent, self.absent_ms, self.same, self.metres
+
     def matched(self, episode: Episode) -> list[Leaf]:
         return [leaf for leaf in self.leaves if leaf.matches(episode)]
 
@@ -101,6 +106,9 @@ class CouplingSet:
 
     def __len__(self) -> int:
         return len(self.couplings)
+
+    def __contains__(self, coupling_id: object) -> bool:
+        return coupling_id in self._by_id
 
     def __getitem__(self, coupling_id: str) -> Coupling:
         """Raises `KeyError`."""

@@ -179,7 +179,7 @@ class CouplingFile(Strict):
 
     standard: Text
     version: Annotated[int, Field(ge=1, strict=True)]
-    couplings: Annotated[list[CouplingDefinition], Field(min_length=1)]
+    couplings: list[CouplingDefinition]
 
 
 Condition.model_rebuild()

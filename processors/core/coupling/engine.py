@@ -1,8 +1,9 @@
 """The coupling engine: the log of signals in, signals of couplings out.
 
-What comes out is a function of the log: of the signals in their order, of their log times (`progress`), and of the
-registry versions that they name. Patterns are judged on event times, so that `all`, `any`, `n_of` and `sequence` give
-the same whichever signal came first; only what waits for nothing to come (`not`) and the clearing wait on log time.
+What comes out is a function of the log: of the signals in their order, of their log times (`progress`), of the registry
+versions that they name, and of the places at which couplings change. Patterns are judged on event times, so that
+`all`, `any`, `n_of` and `sequence` give the same whichever signal came first; only what waits for nothing to come
+(`not`) and the clearing wait on log time.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from processors.core.coupling.coupling import CouplingSet
+from processors.core.coupling.coupling import Coupling, CouplingSet
 from processors.core.coupling.episodes import Episode, new_episode
-from processors.core.coupling.events import event_signal
+from processors.core.coupling.events import TICK, event_signal
 from processors.core.coupling.intervals import FOREVER
 from processors.core.coupling.matcher import Matcher
 from processors.core.coupling.telling import Cause
 from schemas.records import Event, Signal
 from schemas.registry import EMPTY, Snapshot
 
+KEPT = frozenset({"threshold", "event", "coupling"})
+"""Types of signals that are followed even if no coupling names them: the next version may. Data faults are too many."""
 KEEP_MS = 3_600_000
 """So long after it can matter no more an ended episode is still known, so that its signals are known when doubled."""
 
@@ -31,19 +34,55 @@ class CouplingEngine:
         self.registry = registry
         self.log_time = 0
         self._episodes: dict[str, Episode] = {}
-        self._matchers = [Matcher(one, self._episodes, lambda: self.registry) for one in couplings]
-        self._named = {leaf.pattern for one in couplings for leaf in one.leaves}
+        self._matchers = [self._matcher(one) for one in couplings]
         self._swept_at = 0
 
     def set_registry(self, registry: Snapshot) -> None:
         """Follow another version from here on; signals that are known already stay where they were."""
         self.registry = registry
 
+    def set_couplings(
+        self, couplings: CouplingSet, log_time: int, partition: int = 0, offset: int = 0
+    ) -> list[Signal]:  # fmt: skip
+        """Judge by other couplings from the record at this place on; its signals.
+
+        What stays valid: a coupling of the same id that sees the same (`Coupling.sees`: pattern, lookback, relation and
+        absence) keeps its open alerts, with level and onset, and its memory; level, departments and texts are the new
+        ones from here on. Open alerts of a coupling that is gone, or that sees something else, are cleared. One that is
+        new, or sees something else, holds from here at the earliest: it begins with the signals and events that are
+        open (of data faults: those that a coupling before named), and raises what they fulfil.
+        """
+        found = self.progress(log_time, partition, offset)
+        cause = Cause(self.log_time, self.log_time, partition, offset)
+        before = {matcher.coupling.id: matcher for matcher in self._matchers}
+        self.couplings, self._matchers = couplings, []
+        ending = [
+            matcher for name, matcher in before.items()
+            if name not in couplings or couplings[name].sees != matcher.coupling.sees
+        ]  # fmt: skip
+        since = self.log_time
+        for matcher in ending:
+            since = max([since, *(one.onset_at for one in matcher.instances.values())])
+            found += matcher.end(cause)
+        for coupling in couplings:
+            known = before.get(coupling.id)
+            if known is not None and known not in ending:
+                self._matchers.append(known)
+                found += known.follow(coupling, cause)
+            else:
+                self._matchers.append(self._matcher(coupling))
+                # an onset of its own, later than any of before: the same onset would be the same alert
+                found += self._matchers[-1].begin(self._episodes.values(), since + 1, cause)
+        return found
+
+    def _matcher(self, coupling: Coupling) -> Matcher:
+        return Matcher(coupling, self._episodes, lambda: self.registry)
+
     def signal(self, signal: Signal, log_time: int | None = None, partition: int = 0, offset: int = 0) -> list[Signal]:
         """Take the next signal of the log; the signals of couplings that follow from it, in their order.
 
-        `log_time` is its time in the log in ms (by default its event time). A signal that is known already, that no
-        coupling names, or that a coupling gave without being named by another, changes nothing but the time.
+        `log_time` is its time in the log in ms (by default its event time). From a signal that is known already, or
+        that no coupling names, nothing follows but that time has passed.
         """
         found = self.progress(signal.at if log_time is None else log_time, partition, offset)
         cause = Cause(signal.at, self.log_time, partition, offset)
@@ -76,7 +115,7 @@ class CouplingEngine:
         return due if due < FOREVER else None
 
     def _episode(self, signal: Signal) -> Episode | None:
-        if signal.type == "tick" or (signal.type == "coupling" and signal.rule_id not in self._named):
+        if signal.type == TICK:
             return None
         episode = self._episodes.get(signal.alert_id)
         if episode is not None:
@@ -85,7 +124,7 @@ class CouplingEngine:
             return None  # of what was never seen open, or ended long ago
         episode = new_episode(signal, self.registry)
         episode.take(signal)
-        if not any(matcher.matches(episode) for matcher in self._matchers):
+        if signal.type not in KEPT and not any(matcher.matches(episode) for matcher in self._matchers):
             return None
         if episode.ends_at + self._keeps_ms < self.log_time:
             return None

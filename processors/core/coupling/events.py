@@ -1,4 +1,8 @@
-"""Events from outside, as signals in the log of signals: so that one log holds everything a coupling is made of."""
+"""What else stands in the log of signals, as signals: so that one log holds everything that couplings are made of.
+
+Events from outside are of type `event`. Marks of the log itself are of type `tick`: time has come so far, or (with the
+rule id `rules`) other standards are in force from here on.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from schemas.levels import Level
 from schemas.records import Event, Signal
 
 TICK = "tick"
+RULES = "rules"
 
 
 def event_signal(event: Event, partition: int, offset: int) -> Signal:
@@ -35,9 +40,24 @@ def event_signal(event: Event, partition: int, offset: int) -> Signal:
 
 def tick_signal(at: int) -> Signal:
     """A mark that time has come to `at`: whoever waits for something that did not come goes on."""
+    return _mark(TICK, 0, at)
+
+
+def rules_signal(version: int, at: int) -> Signal:
+    """A mark that from here on this version of `registry.rules` is in force."""
+    return _mark(RULES, version, at)
+
+
+def rules_version(signal: Signal) -> int:
+    """The version that a signal puts into force; 0 if it is no such mark."""
+    return signal.rule_version if signal.type == TICK and signal.rule_id == RULES else 0
+
+
+def _mark(word: str, version: int, at: int) -> Signal:
+    mark_id = hashed(word, str(version), str(at)) if version else hashed(word, str(at))
     return Signal(
-        signal_id=hashed(TICK, str(at)), rule_id=TICK, rule_version=0, registry_version=0, kind="", sensor_id="",
-        zone="", asset_id="", transition="raised", level=Level.NONE, previous_level=Level.NONE, onset_at=at, at=at,
-        sequence=1, alert_id=hashed(TICK, str(at)), value=math.nan, evidence="{}", mode="live", log_partition=0,
-        log_offset=0, log_index=0, type=TICK,
+        signal_id=mark_id, rule_id=word, rule_version=version, registry_version=0, kind="", sensor_id="", zone="",
+        asset_id="", transition="raised", level=Level.NONE, previous_level=Level.NONE, onset_at=at, at=at, sequence=1,
+        alert_id=mark_id, value=math.nan, evidence="{}", mode="live", log_partition=0, log_offset=0, log_index=0,
+        type=TICK,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from processors.core.coupling.coupling import Coupling
@@ -70,6 +70,30 @@ class Matcher:
         found: list[Signal] = []
         for instance in [one for one in self.instances.values() if one.due_at <= cause.log_time]:
             found += self._settle(instance, cause)
+        return found
+
+    def begin(self, episodes: Iterable[Episode], since: int, cause: Cause) -> list[Signal]:
+        """The coupling is new to a log that goes on: what is known counts from `since` on, what is open is judged."""
+        known = in_order(episode for episode in episodes if self.matches(episode))
+        for episode in known:
+            self.place(episode)
+            if self.coupling.matched(episode):
+                self._spent[episode.id] = since
+        return [signal for one in known if one.ends_at > since for signal in self.take(one, cause)]
+
+    def follow(self, coupling: Coupling, cause: Cause) -> list[Signal]:
+        """Judge by another version of the coupling, one that holds at the same places and times."""
+        self.coupling = coupling
+        return [signal for one in list(self.instances.values()) if one.is_raised for signal in self._settle(one, cause)]
+
+    def end(self, cause: Cause) -> list[Signal]:
+        """The coupling is gone, or sees something else now: its open alerts are cleared."""
+        found = []
+        for instance in self.instances.values():
+            if instance.is_raised:
+                whole = self._with_events([self._episodes[member] for member in instance.members])
+                at, why = max(cause.at, instance.at), "the coupling is gone, or sees something else now"
+                found += self._say(instance, whole, "cleared", Level.NONE, at, cause, why)
         return found
 
     def forget(self, episode: Episode) -> None:
@@ -200,10 +224,11 @@ class Matcher:
         return []
 
     def _say(
-        self, instance: Instance, whole: list[Episode], transition: str, level: Level, at: int, cause: Cause
-    ) -> list[Signal]:
+        self, instance: Instance, whole: list[Episode], transition: str, level: Level, at: int, cause: Cause,
+        ended: str = "",
+    ) -> list[Signal]:  # fmt: skip
         instance.sequence += 1
-        signal = tell(self.coupling, instance, whole, transition, level, at, cause, self._registry())
+        signal = tell(self.coupling, instance, whole, transition, level, at, cause, self._registry(), ended)
         instance.level, instance.at = level, at
         instance.told = [one.id for one in whole]
         return [signal]

@@ -47,9 +47,12 @@ def alert_id_of(coupling: Coupling, group: Sequence[Episode], onset_at: int, run
 
 def tell(
     coupling: Coupling, instance: Instance, group: Sequence[Episode], transition: str, level: Level, at: int,
-    cause: Cause, registry: Snapshot,
+    cause: Cause, registry: Snapshot, ended: str = "",
 ) -> Signal:  # fmt: skip
-    """The signal of a transition; `group` are the members and the events that contribute."""
+    """The signal of a transition; `group` are the members and the events that contribute.
+
+    `ended` says why, where it is cleared though the pattern still holds.
+    """
     signals = [one for one in group if one.type != "event"]
     affected = sorted({one.asset_id for one in signals if one.asset_id})
     mode, _, run_id = instance.run.partition("/")
@@ -70,7 +73,7 @@ def tell(
         sequence=instance.sequence,
         alert_id=instance.alert_id,
         value=math.nan,
-        evidence=_evidence(coupling, group, affected),
+        evidence=_evidence(coupling, group, affected, ended),
         mode=mode or "live",
         log_partition=cause.partition,
         log_offset=cause.offset,
@@ -85,7 +88,7 @@ def tell(
     )
 
 
-def _evidence(coupling: Coupling, group: Sequence[Episode], affected: Sequence[str]) -> str:
+def _evidence(coupling: Coupling, group: Sequence[Episode], affected: Sequence[str], ended: str) -> str:
     told = list(group)[:MOST_TOLD]
     parts: dict[str, object] = {
         "coupling": coupling.id,
@@ -96,8 +99,9 @@ def _evidence(coupling: Coupling, group: Sequence[Episode], affected: Sequence[s
         "until": max(one.starts_at for one in group),
         "metres_apart": _apart(told),
         "assets": list(affected),
+        "ended": ended,
     }
-    return json.dumps({name: part for name, part in parts.items() if part not in ([], None, 0)}, ensure_ascii=False)
+    return json.dumps({name: part for name, part in parts.items() if part not in ([], None, 0, "")}, ensure_ascii=False)
 
 
 def _describe(one: Episode) -> dict[str, object]:

@@ -1,24 +1,26 @@
 """The coupling worker stopped before any of its writes: what comes out is what the log gives, each once."""
 
 import asyncio
+import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from processors.city import City
+from processors.core.coupling.events import rules_version
+from processors.core.standard import Standard
 from processors.coupling_state import CHUNK_BYTES, Saved, entries, newest, risk_key
 from processors.coupling_worker import CouplingWorker, MissedError, Record
-from processors.couplings import load_couplings
-from processors.ruleset import load_rules
-from processors.zones import load_zones
+from processors.ruleset import SHIPPED
+from processors.standard_files import load_standard, standard_from_texts
 from schemas.kinds import load_kinds
 from schemas.levels import Level
 from schemas.records import Signal
-from schemas.registry import EMPTY
+from schemas.registry import EMPTY, Snapshot
 from tests.unit.processors.core.coupling.support import MINUTE, story
 
-COUPLINGS = load_couplings(None, load_rules(None, load_kinds()))
-ZONES = load_zones(None)
+STANDARD = load_standard(None, load_kinds())
 
 
 class KilledError(Exception):
@@ -65,8 +67,25 @@ class Topics:
         return saved
 
 
-def worker(topics: Topics) -> CouplingWorker:
-    return CouplingWorker(lambda: City(COUPLINGS, ZONES), topics, topics.load, lambda version: EMPTY, checkpoint_s=600)
+class Known:
+    """Versions of the rules in memory; the newest that is loaded may be behind what the log names."""
+
+    def __init__(self, *versions: Standard | None) -> None:
+        self.versions = versions or (STANDARD,)
+        self.newest = 0
+
+    async def registry(self, version: int) -> Snapshot:
+        return EMPTY
+
+    async def standard(self, version: int) -> Standard | None:
+        return self.versions[version]
+
+    def newest_rules(self) -> int:
+        return self.newest
+
+
+def worker(topics: Topics, known: Known | None = None) -> CouplingWorker:
+    return CouplingWorker(known or Known(), topics, topics.load, checkpoint_s=600)
 
 
 def given_log() -> list[Signal]:
@@ -79,18 +98,24 @@ def given_log() -> list[Signal]:
     return sorted(log, key=lambda one: one.at)
 
 
-async def play(topics: Topics, given: list[Signal]) -> None:
-    """A worker at a time, each killed somewhere; the given signals come between what it writes itself."""
-    rng = random.Random(7)
+async def play(topics: Topics, given: list[Signal], known: Known, seed: int = 7) -> None:
+    """A worker at a time, each killed somewhere; the given signals come between what it writes itself.
+
+    New versions of the rules are loaded now and then.
+    """
+    rng = random.Random(seed)
     acknowledged = 0
     feed = list(given)
     while True:
-        service, at = worker(topics), acknowledged
+        service, at = worker(topics, known), acknowledged
         topics.left = rng.randrange(1, 25) if feed else 10**9
         try:
             while at < len(topics.log) or feed:
                 if feed and rng.random() < 0.7:
                     topics.log.append(feed.pop(0).encode())
+                if rng.random() < 0.05:
+                    known.newest = min(known.newest + 1, len(known.versions) - 1)
+                    await service.look_after()
                 if at == len(topics.log):
                     continue
 
@@ -108,20 +133,50 @@ async def play(topics: Topics, given: list[Signal]) -> None:
             continue
 
 
-def test_killed_before_any_write_it_gives_what_the_log_gives_each_once() -> None:
+OTHER = standard_from_texts(
+    {
+        "zones.yaml": (SHIPPED / "zones.yaml").read_text().replace("blue: 20,", "blue: 35,"),
+        "couplings.yaml": (SHIPPED / "couplings.yaml").read_text().replace("within: 30m", "within: 20m"),
+    },
+    STANDARD, load_kinds(), version=2,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("seed", "versions"), [(7, 1), (8, 4), (9, 4), (10, 4)])
+def test_killed_before_any_write_it_gives_what_the_log_gives_each_once(seed: int, versions: int) -> None:
+    known = Known(*[STANDARD, None, OTHER, replace(STANDARD, rules=replace(STANDARD.rules, version=3))][:versions])
     topics = Topics()
-    asyncio.run(play(topics, given_log()))
-    city, signals, risks, published = City(COUPLINGS, ZONES), [], [], []
+    asyncio.run(play(topics, given_log(), known, seed))
+    city, signals, risks, published = City(STANDARD), [], [], []
     for offset, value in enumerate(topics.log):
         one = Signal.decode(value)
         if one.type in ("coupling", "index"):
             published.append(one)
-        output = city.take(one, offset * MINUTE // 2, EMPTY, 0, offset)
+        output = city.take(one, offset * MINUTE // 2, EMPTY, 0, offset, known.versions[rules_version(one)])
         signals += output.signals
         risks += output.risks
     assert {one.type for one in signals} == {"coupling", "index"}
     assert sorted(map(str, published)) == sorted(map(str, signals))
     assert topics.zone_risks == risks
+    assert city.standard.version == versions - 1
+    if versions > 1:
+        assert any("ended" in json.loads(one.evidence) for one in signals)
+
+
+def test_a_version_that_is_loaded_is_written_into_the_log_once() -> None:
+    async def run() -> list[int]:
+        topics, known = Topics(), Known(STANDARD, OTHER)
+        service = worker(topics, known)
+        await service.look_after()
+        known.newest = 1
+        await service.look_after()  # the partition may be another's
+        assert topics.log == []
+        service.assigned()
+        await service.look_after()
+        await service.look_after()
+        return [rules_version(Signal.decode(one)) for one in topics.log]
+
+    assert asyncio.run(run()) == [1]
 
 
 def test_records_that_did_not_come_are_asked_for() -> None:

@@ -6,9 +6,7 @@ import pytest
 from processors.city import City
 from processors.core.coupling import event_signal
 from processors.core.engine import Engine
-from processors.couplings import load_couplings
-from processors.ruleset import load_rules
-from processors.zones import load_zones
+from processors.standard_files import load_standard
 from riskstream.devices.city import load_city
 from riskstream.devices.scenarios import LEAD_IN_S, SCENARIOS
 from riskstream.devices.simulator import Readings, Simulator
@@ -36,13 +34,13 @@ CHAMBER, LEAK = "coupled.gas-in-chamber", "coupled.leak-confirmed"
 )
 def test_its_couplings_come_in_order_each_once(warned: bool, order: list[str]) -> None:
     city = load_city()
-    rules = load_rules(None, city.kinds)
+    standard = load_standard(None, city.kinds)
     snapshot = Snapshot(1, city.sensors, city.assets)
     scenario = SCENARIOS["storm-and-leak"]
     simulator = Simulator(city.sensors.values(), city.assets, city.kinds, seed=7, scenario=scenario, start_ms=START_MS)
     simulator.limit(200.0)
-    engines = {name: Engine(kind, rules, snapshot, 0) for name, kind in city.kinds.items()}
-    hazards = City(load_couplings(None, rules), load_zones(None), snapshot)
+    engines = {name: Engine(kind, standard.rules, snapshot, 0) for name, kind in city.kinds.items()}
+    hazards = City(standard, snapshot)
     signals, risks, log = [], [], []
     end_ms = START_MS + round((scenario.span_s + LEAD_IN_S) * 1000)
 
@@ -78,7 +76,7 @@ def test_its_couplings_come_in_order_each_once(warned: bool, order: list[str]) -
     assert any(one.type == "index" and one.zone == street and one.level >= Level.ORANGE for one in signals)
 
     # the same log gives the same
-    again = City(load_couplings(None, rules), load_zones(None), snapshot)
+    again = City(standard, snapshot)
     repeated = [one for n, (s, at) in enumerate(log, 1) for one in again.take(s, at, snapshot, 0, n).signals]
     assert str(repeated) == str(signals)  # as text, because NaN is not itself
 

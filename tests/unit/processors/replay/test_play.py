@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from processors.core.engine import Engine
-from processors.core.rules import RuleSet
+from processors.core.standard import Standard
 from processors.replay.outcome import by_rule_and_level
 from processors.replay.play import InForce, MissingVersionError, Player, Standards, changed, scaled
 from processors.replay.run import judge
 from processors.replay.tables import FileLog
-from processors.ruleset import load_rules
+from processors.standard_files import load_standard
 from schemas.departments import load_departments
 from schemas.levels import Level
 from schemas.log import LogRecord
@@ -36,10 +36,10 @@ rules:
 """
 
 
-def rules(tmp_path: Path, limit: float = 1.5) -> RuleSet:
+def rules(tmp_path: Path, limit: float = 1.5) -> Standard:
     path = tmp_path / "low.yaml"
     path.write_text(RULES.format(version=1, limit=limit))
-    return load_rules([path], KINDS)
+    return load_standard([path], KINDS)
 
 
 FALL = pressures({"gp-1": [2.0, 1.8, 1.4, 1.2, 2.0], "gp-2": [2.0] * 5})
@@ -48,12 +48,12 @@ FALL = pressures({"gp-1": [2.0, 1.8, 1.4, 1.2, 2.0], "gp-2": [2.0] * 5})
 def test_a_record_gives_what_the_engine_gives(tmp_path: Path) -> None:
     standards = Standards(rules(tmp_path))
     player = Player(KINDS, standards, lambda _: REGISTRY)
-    engine = Engine(KIND, standards.own, REGISTRY, 0)
+    engine = Engine(KIND, standards.own.rules, REGISTRY, 0)
     got = player.take(FALL)
     assert got == engine.process(FALL.batch, 0, FALL.log_time)
     assert [(one.transition, one.level) for one in got] == [("raised", Level.YELLOW), ("cleared", Level.NONE)]
     assert player.counts()["judged"] == 10
-    assert player.texts("gas.low").departments == ("gas",)
+    assert player.texts(got[0]).departments == ("gas",)
 
 
 def test_the_index_of_missing_readings_is_kept(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_rules_change_behind_their_control_record(tmp_path: Path) -> None:
     with pytest.raises(MissingVersionError, match=r"version 1 of the modes, .*; versions: none"):
         player.take(control("mode=1", 5, 3))
     assert standards.modes(0) is NO_MODES
-    assert standards.rules(0) is standards.own
+    assert standards.standard(0) is standards.own
 
 
 def test_with_rules_of_its_own_the_log_s_changes_count_for_nothing(tmp_path: Path) -> None:
