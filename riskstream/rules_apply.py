@@ -363,7 +363,7 @@ def _play(paths: Sequence[Path], standard: Standard, context: _Context) -> None:
         coupled: list[PlayedCoupling] = list(play_coupling_tests(beside(paths) or default, standard.couplings))
     except RuleError as error:
         _refuse([str(fault) for fault in error.faults], "the rules are not applied")
-    stories = [*played, *coupled]
+    stories: list[Played | PlayedCoupling] = [*played, *coupled]
     failed = [story for story in stories if not story.outcome.passed]
     if failed:
         for story in failed:

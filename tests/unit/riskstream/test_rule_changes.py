@@ -28,6 +28,21 @@ def test_added_removed_and_changed_rules_are_named_with_what_differs() -> None:
     ]  # fmt: skip
 
 
+def test_couplings_and_zone_settings_are_named_too() -> None:
+    couplings = "standard: m\nversion: 1\ncouplings:\n- {id: coupled.a, within: 5m}\n- {id: coupled.b}\n"
+    zones = "standard: z\nversion: 1\ngraded: {blue: 20, red: 80}\nhysteresis: 5\n"
+    before = {"couplings.yaml": couplings, "zones.yaml": zones}
+    after = {
+        "couplings.yaml": couplings.replace("5m", "6m").replace("coupled.b", "coupled.c"),
+        "zones.yaml": zones.replace("version: 1", "version: 2").replace("blue: 20", "blue: 25"),
+    }
+    assert said(before, after) == [
+        "changed  coupled.a", "within: 5m → 6m", "removed  coupled.b", "changed  zone.risk", "graded.blue: 20 → 25",
+        "added    coupled.c",
+    ]  # fmt: skip
+    assert said(before, before) == []
+
+
 def test_comments_layout_and_the_file_of_a_rule_do_not_count() -> None:
     written_otherwise = "# a comment\n" + GAS.replace("{blue: 1.8, red: 0.8}", "{red: 0.8, blue: 1.80}")
     assert said({"gas.yaml": GAS}, {"gas.yaml": written_otherwise}) == []
