@@ -73,7 +73,10 @@ def check(paths: tuple[Path, ...], format_: str) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Also name the stories that pass.")
 @_format
 def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> None:
-    """Play the stories in the *.test.yaml files beside the rules; one line a failure with what was expected and got.
+    """Play the stories in the *.test.yaml files beside the rules.
+
+    A failure is a line with what was expected and got, and beneath it a drawing of the series and the signals (b, y, o,
+    r: the level; c: cleared).
 
     Exit status 0: all pass; 1: some fail; 2: the rules or tests cannot be read, or there are none.
 
@@ -101,6 +104,8 @@ def test(paths: tuple[Path, ...], only: str, verbose: bool, format_: str) -> Non
             click.echo(
                 f"{_place(story)}: {story.outcome.case.rule}: {story.outcome.case.name}: {story.outcome.problem}"
             )
+            for line in _drawing(story):
+                click.echo(f"    {line}")
         if sys.stdout.isatty() or verbose:
             _print_table(played)
         click.echo(f"{len(played) - len(failed)} of {len(played)} stories pass")
@@ -250,6 +255,14 @@ def _refuse(error: RuleError, format_: str) -> NoReturn:
 
 def _place(story: Played | PlayedCoupling) -> str:
     return f"{story.file}:{story.line}"
+
+
+def _drawing(story: Played | PlayedCoupling) -> list[str]:
+    """The story of a rule drawn; of a coupling nothing."""
+    from processors.core.cases import Outcome
+    from riskstream.story_drawing import draw_story
+
+    return draw_story(story.outcome) if isinstance(story.outcome, Outcome) else []
 
 
 def _as_json(story: Played | PlayedCoupling) -> dict[str, object]:

@@ -17,7 +17,7 @@ from tests.rules.sensor_timelines import KINDS
 from tests.rules.timelines import BLOCK, PAGES, drawn, examples
 
 ALL = {str(path.relative_to(PAGES).with_suffix("")): path.read_text(encoding="utf-8") for path in PAGES.rglob("*.md")}
-FUNCTIONS = [*AGGREGATES, FORECAST, *SCALAR_FUNCTIONS, HAS, "hours"]
+FUNCTIONS = [*AGGREGATES, FORECAST, *SCALAR_FUNCTIONS, HAS, "hours", "each"]
 COUPLINGS = ["all", "any", "n_of", "sequence", "not", "related", "raise", "within", "events"]
 KEYS = ["levels", "for", "clear", "outside", "and", "nights", "stuck", "no_data", "schedule"]
 DETAIL = {name: page for name, page in ALL.items() if "/" in name and not name.endswith("README")}

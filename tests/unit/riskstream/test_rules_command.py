@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_changed_threshold_fails_a_story_with_one_line(folder: Path) -> None:
+def test_a_changed_threshold_fails_a_story_with_a_line_and_a_drawing(folder: Path) -> None:
     path = folder / "gas.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("blue: 1.8,", "blue: 1.75,"), encoding="utf-8")
     failed = run("test", str(folder), "--rule", "gas.pressure.low")
@@ -66,6 +66,9 @@ def test_a_changed_threshold_fails_a_story_with_one_line(folder: Path) -> None:
     assert first.startswith(f"{folder}/gas.test.yaml:2: gas.pressure.low: a slow fall passes the colours")
     assert "expected 3m40s blue, 4m40s yellow" in first
     assert "; got 3m50s blue, 4m40s yellow" in first
+    drawing = failed.stdout.splitlines()[1:4]
+    assert [line.split()[0] for line in drawing] == ["pressure_kpa", "expected", "got"]
+    assert drawing[1].index("r") == drawing[2].index("r")
     as_json = run("test", str(folder), "--format", "json")
     assert as_json.exit_code == 1
     assert [s["passed"] for s in json.loads(as_json.stdout)].count(False) >= 1
