@@ -6,20 +6,28 @@ The oracle is the pure city, run once over the topic `signals` as it stands in K
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processors.city import City
+from processors.core.coupling.events import rules_version
 from processors.core.evidence import alert_id, signal_id
-from processors.standard_files import load_standard
+from processors.core.standard import Standard
+from processors.ruleset import SHIPPED
+from processors.standard_files import load_standard, standard_from_texts
 from riskstream.kafka_topics import make_topics, plan
 from riskstream.registry_log import Difference, publish
+from riskstream.rules import rules
+from riskstream.version_log import read_versions
 from runtime.kafka import producer_config, topic_name
 from runtime.settings import Settings
 from schemas.departments import load_departments
@@ -28,6 +36,7 @@ from schemas.levels import Level
 from schemas.records import Alert, Event, Signal, ZoneRisk
 from schemas.registry import Sensor, Snapshot
 from schemas.registry_records import ASSETS_TOPIC, SENSORS_TOPIC
+from schemas.rule_versions import RULES_TOPIC, RuleFiles
 from schemas.topics import load_topics
 from tests.integration.gateways import running, settings_of
 from tests.stack import Space, wait_until
@@ -130,7 +139,9 @@ def plain(signals: list[Signal]) -> list[Signal]:
     return [dataclasses.replace(one, published_at=0) for one in signals]
 
 
-def oracle(settings: Settings) -> tuple[list[Signal], list[ZoneRisk], list[Signal]]:
+def oracle(
+    settings: Settings, versions: Mapping[int, Standard] = MappingProxyType({})
+) -> tuple[list[Signal], list[ZoneRisk], list[Signal]]:
     """What the log gives: signals and risks; and what stands in the log of the former."""
     city = City(STANDARD)
     registry = Snapshot(1, SENSORS, {})
@@ -141,7 +152,14 @@ def oracle(settings: Settings) -> tuple[list[Signal], list[ZoneRisk], list[Signa
         one = Signal.decode(value)
         if one.type in ("coupling", "index"):
             published.append(one)
-        output = city.take(one, log_time, registry if one.registry_version else city.registry, 0, offset)
+        output = city.take(
+            one,
+            log_time,
+            registry if one.registry_version else city.registry,
+            0,
+            offset,
+            versions.get(rules_version(one)),
+        )
         signals += output.signals
         risks += output.risks
     return signals, risks, plain(published)
@@ -196,6 +214,80 @@ def test_killed_at_any_moment_it_gives_what_the_log_gives_once(space: Space, tmp
         (one.alert_id, one.sequence) for one in map(Alert.decode, (v for *_, v in read(settings, "alerts.emergency")))
     }
     assert {(one.alert_id, one.sequence) for one in alerts if "emergency" in one.departments} <= emergency
+
+
+def other_files(folder: Path) -> Path:
+    """Couplings of which one sees something else, one raises another level and one is gone; another zone standard."""
+    folder.mkdir()
+    couplings = (SHIPPED / "couplings.yaml").read_text(encoding="utf-8").replace("version: 1", "version: 2", 1)
+    couplings = couplings.replace("within: 30m\n    raise: one above", "within: 20m\n    raise: one above", 1)
+    couplings = couplings.replace("raise: at least orange", "raise: red")
+    couplings = couplings.replace("id: coupled.wide-failure", "id: coupled.wide-trouble")
+    (folder / "couplings.yaml").write_text(couplings, encoding="utf-8")
+    zones = (SHIPPED / "zones.yaml").read_text(encoding="utf-8").replace("version: 1", "version: 2", 1)
+    (folder / "zones.yaml").write_text(zones.replace("graded: {blue: 20,", "graded: {blue: 30,"), encoding="utf-8")
+    return folder
+
+
+def test_a_version_changes_couplings_and_zones_at_one_place_whatever_is_killed(space: Space, tmp_path: Path) -> None:
+    settings, environment = prepare(space)
+    log = given_signals(seed=5, alerts=100)
+    files = other_files(tmp_path / "other")
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(rules, arguments, env=dict(environment))
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def marks() -> list[int]:
+        found = [rules_version(Signal.decode(value)) for *_, value in read(settings, "signals")]
+        return [version for version in found if version]
+
+    with running("lifecycle", environment, tmp_path):
+        with running("coupling", environment, tmp_path) as service:
+            service.wait_ready()
+            produce(settings, "signals", [one.encode() for one in log[:110]])
+            both = [str(files / "couplings.yaml"), str(files / "zones.yaml")]
+            said = run("apply", *both, "--reason", "after the drill", "--author", "li")
+            assert "removed  coupled.wide-failure" in said
+            assert "within: 30m → 20m" in said
+            assert "graded.blue: 20 → 30" in said
+            wait_until(lambda: 1 in marks(), "the version stands in the log")
+            service.stop(signal.SIGKILL)
+        produce(settings, "signals", [one.encode() for one in log[110:150]])
+        with running("coupling", environment, tmp_path) as service:
+            service.wait_ready()
+            assert run("rollback", "0", "--reason", "too many").endswith("version 0 is applied as version 2\n")
+            service.stop(signal.SIGKILL)  # perhaps before the mark, perhaps behind it
+        produce(settings, "signals", [one.encode() for one in log[150:]])
+        with running("coupling", environment, tmp_path) as service:
+            applied = {one.version: one for one in read_versions(settings, RULES_TOPIC, RuleFiles)}
+            versions = {
+                number: standard_from_texts(one.files, STANDARD, KINDS, version=number)
+                for number, one in applied.items()
+            }  # fmt: skip
+
+            def all_told() -> bool:
+                expected, risks, published = oracle(settings, versions)
+                return (
+                    2 in marks() and len(published) >= len(expected)
+                    and len(read(settings, "zones.risk")) >= len(risks)
+                )  # fmt: skip
+
+            wait_until(all_told, "all signals of couplings and zones", 90)
+            assert service.metric("riskstream_coupling_rules") == 2
+            assert service.stop() == 0
+        expected, risks, published = oracle(settings, versions)
+        assert told(published) == told(plain(expected))
+        assert [ZoneRisk.decode(value) for *_, value in read(settings, "zones.risk")] == risks
+        assert {one.rule_version for one in expected} == {1, 2}
+        assert any("ended" in json.loads(one.evidence) for one in expected)
+
+        def events() -> list[Alert]:
+            return [Alert.decode(value) for *_, value in read(settings, "alerts")]
+
+        ids = {one.alert_id for one in expected}
+        wait_until(lambda: ids <= {one.alert_id for one in events()}, "an alert of each")
 
 
 def test_an_event_from_outside_couples_and_a_tick_lets_it_end(space: Space, tmp_path: Path) -> None:
