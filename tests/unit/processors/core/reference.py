@@ -204,7 +204,10 @@ class Reference:
     def _cut(self, state: SensorState, sensor: Sensor | None) -> None:
         period = float(sensor.attributes.get("period_s", self.kind.period_s)) if sensor else self.kind.period_s
         kept = self._kept()
-        lengths = {key: length_of(key) for key, _, _ in kept if length_of(key)}
+        windows = {key.window for rule, _ in self.rules for key in rule.needs.windows if not key.hours}
+        lengths: dict[int | str, int] = {
+            f"each {w.length_ms}" if w.tumbling else w.length_ms: w.length_ms for w in windows if w.length_ms
+        }
         buckets = {key: max(1, min(60, length // max(1, round(period * 1000)))) for key, length in lengths.items()}
         state.kept_from = {
             key: state.kept_from[key]

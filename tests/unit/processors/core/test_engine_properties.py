@@ -1,6 +1,7 @@
 """The same log, cut into other batches, stopped and recovered anywhere, gives the same signals: those of the reference.
 
-`RISKSTREAM_EXAMPLES` sets the number of logs that are tried.
+Each case draws a log and a handful of the rules. `RISKSTREAM_EXAMPLES` sets how many logs of the first property are
+tried, in parts that can run beside each other; of nights and of usual levels, a fifth as many each.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +26,8 @@ from schemas.rule_versions import Modes, ZoneMode
 from tests.unit.processors.core.reference import Reference
 from tests.unit.processors.core.support import KIND, T0, batch, compiled, registry
 
-EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("RISKSTREAM_EXAMPLES", "1000"))
+PARTS = 8
 
 RULES = compiled("""
 - {id: t.mean, value: "mean(a, 60s)", above: {blue: 2, yellow: 4, red: 6}, for: 20s, clear: {below: 1.5, for: 30s}}
@@ -99,6 +102,13 @@ LATER = compiled("""
 - {id: t.middle, value: "quantile(b, 1m, 0.5)", below: {blue: 2, red: 0}}
 """)
 
+IDS = sorted({rule.id for rule, _ in RULES + LATER})
+OF_DAYS = [
+    *("t.night", "t.nights", "t.noise", "t.hours", "t.season", "t.usual", "t.lowest", "t.each-day", "t.each-count"),
+    *("t.long", "t.stuck", "t.silent"),
+]
+OF_LEVELS = [name for name in IDS if name.startswith("t.moved")]
+
 SENSORS: dict[str, dict[str, Any]] = {
     "one": {"period_s": 1.0, "profile": "x", "zero": 1.0, "limit": 3.0},
     "ten": {"period_s": 10.0, "profile": "y", "zero": 0.5, "limit": 2.5, "k": 0.5},
@@ -155,6 +165,15 @@ def set_of(pairs: list[tuple[Rule, RuleDefinition]]) -> RuleSet:
     return RuleSet(tuple(rule for rule, _ in pairs), timezone="Europe/Berlin")
 
 
+def tried(share: int) -> settings:
+    """A part of so large a share of the examples."""
+    return settings(
+        max_examples=max(1, EXAMPLES // share),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
 def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, split: int) -> Engine:
     """A new engine with the state of another, taken out in two ranges of slots."""
     fresh = Engine(KIND, engine.rule_set, registry(sensors, version), partition=3)
@@ -166,14 +185,13 @@ def recovered(engine: Engine, sensors: dict[str, dict[str, Any]], version: int, 
     return fresh
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(logs, st.data())
+@pytest.mark.parametrize("part", range(PARTS))
+@tried(PARTS)
+@given(bursts=logs, data=st.data())
 def test_signals_do_not_depend_on_the_cut_and_are_those_of_the_reference(
-    bursts: list[Any], data: st.DataObject
+    part: int, bursts: list[Any], data: st.DataObject
 ) -> None:
-    compare(readings_of(bursts), data)
+    compare(readings_of(bursts), data, IDS)
 
 
 # visits of a sensor: days since its last one, minute of the day (UTC), readings, seconds between, first value, step
@@ -188,11 +206,10 @@ visit = st.tuples(
 )
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(st.lists(visit, min_size=4, max_size=30), st.data())
-def test_nights_and_baselines_too(visits: list[Any], data: st.DataObject) -> None:
+@pytest.mark.parametrize("part", range(2))
+@tried(10)
+@given(visits=st.lists(visit, min_size=4, max_size=30), data=st.data())
+def test_nights_and_baselines_too(part: int, visits: list[Any], data: st.DataObject) -> None:
     days = dict.fromkeys(SENSORS, 0)
     log = []
     for sensor, gap, minute, count, spacing, first, change in visits:
@@ -201,7 +218,7 @@ def test_nights_and_baselines_too(visits: list[Any], data: st.DataObject) -> Non
         for number in range(count):
             value = round(first + number * change, 1)
             log.append((sensor, start + number * spacing * 1000, value, value if number % 2 else math.nan))
-    compare(log, data)
+    compare(log, data, OF_DAYS)
 
 
 # visits of a sensor: minutes since its last one, readings, seconds between, value, b
@@ -216,11 +233,10 @@ hour = st.tuples(
 )
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(st.lists(hour, min_size=4, max_size=40), st.data())
-def test_levels_that_stand_still_while_a_rule_is_at_work(visits: list[Any], data: st.DataObject) -> None:
+@pytest.mark.parametrize("part", range(2))
+@tried(10)
+@given(visits=st.lists(hour, min_size=4, max_size=40), data=st.data())
+def test_levels_that_stand_still_while_a_rule_is_at_work(part: int, visits: list[Any], data: st.DataObject) -> None:
     minutes = dict.fromkeys(SENSORS, 0)
     log = []
     for sensor, gap, count, spacing, first, change, b in visits:
@@ -228,11 +244,19 @@ def test_levels_that_stand_still_while_a_rule_is_at_work(visits: list[Any], data
         for number in range(count):
             value = round(first + number * change, 1)
             log.append((sensor, minutes[sensor] * 60_000 + number * spacing * 1000, value, b))
-    compare(log, data)
+    compare(log, data, OF_LEVELS, among=IDS)
 
 
-def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> None:
-    """Judge the log in three cuts, the first reading by reading and by the reference too."""
+def compare(
+    log: list[tuple[str, int, float, float]], data: st.DataObject, ids: list[str], among: list[str] | None = None
+) -> None:
+    """Judge the log by some of the rules in three cuts, the first reading by reading and by the reference too.
+
+    The rules are some of `ids`, and a few more of those that they are `among`.
+    """
+    chosen = data.draw(st.sets(st.sampled_from(ids), min_size=min(4, len(ids)), max_size=8))
+    chosen |= data.draw(st.sets(st.sampled_from(among), max_size=4)) if among else set()
+    rules, later = ([pair for pair in pairs if pair[0].id in chosen] for pairs in (RULES, LATER))
     late = [data.draw(st.integers(0, 20)) == 0 for _ in range(2)]
     flags = [(late[0] and i % 17 == 3) or (late[1] and i % 11 == 5) for i in range(len(log))]
     modes = data.draw(st.sampled_from([(Mode.LIVE,), (Mode.LIVE, Mode.EXERCISE), (Mode.LIVE, Mode.HISTORY)]))
@@ -245,11 +269,11 @@ def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> No
     declared = Modes(7, "", "", 0, (ZoneMode(zone, "emergency", T0 + data.draw(st.sampled_from([1, 30_000, 10**9]))),))
     fixed = {len(log) // 2, change_at, rules_at, modes_at, *moves}
     expected = None
-    reference = Reference(KIND, RULES, registry(SENSORS, 1), "Europe/Berlin")
+    reference = Reference(KIND, rules, registry(SENSORS, 1), "Europe/Berlin")
     for take in range(3):
         cuts = data.draw(st.sets(st.integers(0, len(log)), max_size=12)) if take else set(range(len(log)))
         edges = sorted({0, len(log), *(c for c in cuts | fixed if c <= len(log))})
-        engine, sensors, version = Engine(KIND, set_of(RULES), registry(SENSORS, 1), partition=3), SENSORS, 1
+        engine, sensors, version = Engine(KIND, set_of(rules), registry(SENSORS, 1), partition=3), SENSORS, 1
         log_time = T0
         signals: list[Signal] = []
         got: list[tuple[Any, ...]] = []
@@ -263,9 +287,9 @@ def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> No
                 if take == 0:
                     plain += at_start(start, reference.set_registry(registry(sensors, version), log_time))
             if start == rules_at:
-                new += engine.set_rules(set_of(LATER), start, log_time)
+                new += engine.set_rules(set_of(later), start, log_time)
                 if take == 0:
-                    plain += at_start(start, reference.set_rules(LATER, log_time))
+                    plain += at_start(start, reference.set_rules(later, log_time))
             if start == modes_at:
                 new += engine.set_modes(declared, start, log_time)
                 if take == 0:
@@ -286,7 +310,7 @@ def compare(log: list[tuple[str, int, float, float]], data: st.DataObject) -> No
             assert got == plain
             assert counts == {name: reference.counts[name] for name in counts}
             assert engine.counts.without_value == {
-                rule.id: n for rule, _ in RULES + LATER if (n := reference.counts[f"without value {rule.id}"])
+                rule.id: n for rule, _ in rules + later if (n := reference.counts[f"without value {rule.id}"])
             }
             expected = (got, counts, evidence)
         else:
