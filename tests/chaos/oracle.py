@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from processors.core.alerts import step
 from processors.replay.play import InForce, Player
-from processors.ruleset import load_rules
+from processors.standard_files import load_standard
 from runtime.settings import Settings
 from schemas.batch import BatchCodec
 from schemas.departments import load_departments
@@ -108,7 +108,12 @@ def replay_from_clickhouse(settings: Settings) -> list[Signal]:
     history = History(settings)
     try:
         standards = InForce(
-            load_rules(None, KINDS), history.rules(), history.modes(), KINDS, load_departments(), settings.timezone
+            load_standard(None, KINDS, load_departments()),
+            history.rules(),
+            history.modes(),
+            KINDS,
+            load_departments(),
+            settings.timezone,
         )
         player = Player(KINDS, standards, history.registry)
         found: list[Signal] = []
@@ -202,7 +207,7 @@ def judge_everything(settings: Settings, ledger: Ledger, registries: Mapping[int
 
 
 def _player(registries: Mapping[int, Snapshot]) -> Player:
-    standards = InForce(load_rules(None, KINDS), {}, {}, KINDS, load_departments(), "UTC")
+    standards = InForce(load_standard(None, KINDS, load_departments()), {}, {}, KINDS, load_departments(), "UTC")
     return Player(KINDS, standards, lambda version: registries.get(version, EMPTY))
 
 
