@@ -32,6 +32,7 @@ PREREQUISITES = {
     "mvn": ("Maven fetches Kafka", "maven"),
     "npm": ("npm fetches the ClickHouse engine", "npm"),
     "mosquitto": ("Mosquitto is the MQTT broker", "mosquitto"),
+    "mosquitto_pub": ("the examples of docs/mqtt.md send with it", "mosquitto-clients"),
 }
 
 
@@ -202,7 +203,7 @@ def clickhouse() -> None:
 def main() -> int:
     """All steps; returns the exit code."""
     steps: list[Callable[[], None]] = [
-        lambda: require(["java", "mosquitto"]),
+        lambda: require(["java", "mosquitto", "mosquitto_pub"]),
         python_packages,
         kafka,
         clickhouse,
