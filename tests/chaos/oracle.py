@@ -145,7 +145,7 @@ def expected_alerts(signals: Iterable[Signal], player: Player) -> dict[str, list
     events: dict[str, list[Alert]] = {}
     for signal in signals:
         before = events.get(signal.alert_id, [None])[-1]
-        after = step(before, signal, player.texts(signal.rule_id))
+        after = step(before, signal, player.texts(signal))
         if after is not None:
             events.setdefault(signal.alert_id, []).append(after)
     return events
