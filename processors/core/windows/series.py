@@ -29,8 +29,9 @@ from processors.core.windows.keys import Steps, Window, WindowKey
 from processors.core.windows.latest import Latest, Newest
 from processors.core.windows.levels import UsualLevel, hourly
 from processors.core.windows.quantiles import BucketMeans
+from processors.core.windows.rings import Ring
 from processors.core.windows.spreads import Spreads
-from processors.core.windows.totals import Ring, Totals
+from processors.core.windows.totals import Totals
 from processors.core.windows.trends import Trend
 from processors.core.windows.tumbling import TumblingSeries
 from processors.core.windows.tumbling_clock import TumblingClock

@@ -2,7 +2,7 @@
 
 A square has up to 60 bits (a field has at most 2^30 steps of its resolution either way, see `MOST_STEPS`), so that
 sums of squares would not fit into 64. They are kept as two numbers, square = high * 2^32 + low, and both are summed
-as in `totals`: exact for up to 2^30 readings in a window. The sum of squared distances to the mean then comes from
+as in `rings`: exact for up to 2^30 readings in a window. The sum of squared distances to the mean then comes from
 the distances to the whole number next to the mean, in which nothing large is left to cancel:
 
     o = round(S1 / n), r = S1 - n * o            S1: sum, S2: sum of squares, n: count
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processors.core.arrays import Bools, Floats, Ints, Slots, ragged_ranges
+from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
 from processors.core.windows.buckets import Clock
-from processors.core.windows.totals import Ring
+from processors.core.windows.rings import Ring, RingSums
 
 MOST_STEPS = 2**30
 _LOW = 2**32 - 1
@@ -43,42 +43,25 @@ class Spreads:
     """
 
     def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
-        self._columns = columns
-        self._clock = clock
-        self._names = [f"spread_{part}/{field}/{clock.name}" for part in _PARTS]
-        for name in self._names:
-            columns.add(name, np.int64, 0, 2)
+        self._sums = RingSums(columns, clock, {f"spread_{part}/{field}/{clock.name}": np.int64 for part in _PARTS})
 
     def resize(self) -> None:
-        for name in self._names:
-            self._columns.widen(name, self._clock.widest + 1)
+        self._sums.resize()
 
     def reset(self, slots: Slots) -> None:
-        for name in self._names:
-            self._columns.reset(name, slots)
+        self._sums.reset(slots)
 
     def advance(self, ring: Ring, steps: Ints, present: Bools) -> WindowSpread:
         """Take the readings in; the sums at each of them."""
-        terms = spread_terms(steps, present)
-        return WindowSpread(*(ring.add(self._columns[n], t) for n, t in zip(self._names, terms, strict=True)))
+        return WindowSpread(*self._sums.advance(ring, spread_terms(steps, present)))
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Ints, present: Bools) -> None:
         """Take in one reading a slot that is not newer than its newest."""
-        count = self._clock.counts()[slots]
-        last, bucket = self._clock.buckets(newest, count), self._clock.buckets(times, count)
-        inside = np.flatnonzero(present & (bucket > last - count))
-        owner, at = ragged_ranges(bucket[inside], (last - bucket + 1)[inside])
-        row = inside[owner]
-        for name, term in zip(self._names, spread_terms(steps, present), strict=True):
-            self._columns[name][slots[row], at % (count[row] + 1)] += term[row]
+        self._sums.insert(slots, newest, times, present, spread_terms(steps, present))
 
     def at(self, slots: Slots, newest: Ints) -> WindowSpread:
         """The sums of the window that ends at each slot's newest time."""
-        count = self._clock.counts()[slots]
-        last = self._clock.buckets(newest, count)
-        now, edge = last % (count + 1), (last - count) % (count + 1)
-        rings = [self._columns[name] for name in self._names]
-        return WindowSpread(*(ring[slots, now] - ring[slots, edge] for ring in rings))
+        return WindowSpread(*self._sums.at(slots, newest))
 
 
 def spread_terms(steps: Ints, present: Bools) -> tuple[Ints, Ints, Ints, Ints]:

@@ -1,25 +1,15 @@
-"""Exact sums and counts over a window, at the same cost for every length.
-
-Each slot has a ring of running totals: its entry for bucket k is the total of all readings up to the end of bucket k.
-The sum over the window at bucket k is the running total now less the entry of bucket k - n. Totals are integers
-modulo 2^64 (counts 2^32), so their difference is exact for ever, and does not depend on how the log is cut.
-
-    bucket        k-n                                  k
-    ring      [ C(k-n) | C(k-n+1) | … | C(k-1) | C(now) ]       sum = C(now) - C(k-n)
-"""
+"""Exact sum and number of a field's values in a window (`rings`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from processors.core.arrays import Bools, Ints, Slots, ragged_ranges, running_sum
+from processors.core.arrays import Bools, Ints, Slots
 from processors.core.columns import Columns
-from processors.core.stretch import Stretch
-from processors.core.windows.buckets import Clock, Strokes
+from processors.core.windows.buckets import Clock
+from processors.core.windows.rings import Ring, RingSums
 
 
 @dataclass(slots=True)
@@ -34,129 +24,28 @@ class Totals:
     """Sums and counts of one field over windows of one clock."""
 
     def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
-        self._columns = columns
-        self._clock = clock
         self.sums = f"sum/{field}/{clock.name}"
         self.counts = f"count/{field}/{clock.name}"
-        columns.add(self.sums, np.int64, 0, 2)
-        columns.add(self.counts, np.int32, 0, 2)
+        self._sums = RingSums(columns, clock, {self.sums: np.int64, self.counts: np.int32})
 
     def resize(self) -> None:
-        width = self._clock.widest + 1
-        self._columns.widen(self.sums, width)
-        self._columns.widen(self.counts, width)
+        self._sums.resize()
 
     def reset(self, slots: Slots) -> None:
-        self._columns.reset(self.sums, slots)
-        self._columns.reset(self.counts, slots)
+        self._sums.reset(slots)
 
     def advance(self, ring: Ring, steps: Ints, present: Bools) -> WindowTotals:
         """Take the readings in; the totals at each of them."""
-        return WindowTotals(
-            ring.add(self._columns[self.sums], steps),
-            ring.add(self._columns[self.counts], present.astype(np.int32)).astype(np.int64),
-        )
+        return WindowTotals(*self._sums.advance(ring, (steps, present.astype(np.int32))))
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Ints, present: Bools) -> None:
         """Take in one reading a slot that is not newer than its newest."""
-        count = self._clock.counts()[slots]
-        last, bucket = self._clock.buckets(newest, count), self._clock.buckets(times, count)
-        inside = np.flatnonzero(present & (bucket > last - count))
-        owner, at = ragged_ranges(bucket[inside], (last - bucket + 1)[inside])
-        row = inside[owner]
-        place = at % (count[row] + 1)
-        self._columns[self.sums][slots[row], place] += steps[row]
-        self._columns[self.counts][slots[row], place] += 1
+        self._sums.insert(slots, newest, times, present, (steps, present.astype(np.int32)))
 
     def at(self, slots: Slots, newest: Ints) -> WindowTotals:
         """The totals of the window that ends at each slot's newest time."""
-        count = self._clock.counts()[slots]
-        last = self._clock.buckets(newest, count)
-        sums, counts = self._columns[self.sums], self._columns[self.counts]
-        now, edge = last % (count + 1), (last - count) % (count + 1)
-        return WindowTotals(
-            sums[slots, now] - sums[slots, edge], (counts[slots, now] - counts[slots, edge]).astype(np.int64)
-        )
+        return WindowTotals(*self._sums.at(slots, newest))
 
     def bucket(self, slots: Slots, buckets: Ints, counts: Ints) -> WindowTotals:
         """The totals of single buckets that are in the slots' windows."""
-        sums, numbers = self._columns[self.sums], self._columns[self.counts]
-        here, edge = buckets % (counts + 1), (buckets - 1) % (counts + 1)
-        return WindowTotals(
-            sums[slots, here] - sums[slots, edge], (numbers[slots, here] - numbers[slots, edge]).astype(np.int64)
-        )
-
-
-class Ring:
-    """The places in the rings that one stretch reads and writes; the same for all sums."""
-
-    def __init__(self, stretch: Stretch, strokes: Strokes) -> None:
-        self._stretch = stretch
-        size = strokes.count + 1
-        self._before = strokes.before % size
-        group = stretch.group
-        single = stretch.single
-        old = strokes.before if single else strokes.before[group]
-        each = strokes.count if single else strokes.count[group]
-        self._edge = strokes.bucket - each  # the last bucket before the window
-        self._edge_place = self._edge % (each + 1)
-        self._edge_is_new = self._edge >= old
-        self._edge_row = None if single else self._rows_of_edges(strokes)
-        self._plan_writes(strokes, size)
-
-    def _rows_of_edges(self, strokes: Strokes) -> Slots | None:
-        """The last row of the group at or before the edge bucket, -1 if none; None if no edge lies in the stretch."""
-        group, starts = self._stretch.group, self._stretch.starts
-        first = strokes.bucket[starts]
-        if not (self._edge >= first[group]).any():
-            return None
-        span = int((strokes.last - first).max()) + int(strokes.count.max()) + 1
-        key = group * span + (strokes.bucket - first[group])
-        row = np.searchsorted(key, group * span + (self._edge - first[group]), side="right") - 1
-        return np.where(row >= starts[group], row, -1)
-
-    def _plan_writes(self, strokes: Strokes, size: Ints) -> None:
-        """What each written place takes: a row's running total, or (a gap before the first reading) the old total."""
-        stretch = self._stretch
-        first = strokes.bucket[stretch.starts]
-        oldest = strokes.last - strokes.count
-        if stretch.single and bool((strokes.before >= first - 1).all()):
-            self._write_slots, self._write_places = stretch.heads, strokes.bucket % size
-            self._write_rows: Slots = stretch.ends
-            self._gap_slots = None
-            return
-        # buckets of a stroke up to the next stroke's hold its total
-        start = strokes.bucket[strokes.first]
-        end = np.append(start[1:] - 1, 0)
-        is_last = np.append(strokes.owner[1:] != strokes.owner[:-1], True)
-        end[is_last] = start[is_last]
-        start = np.maximum(start, oldest[strokes.owner])
-        owner, bucket = ragged_ranges(start, np.maximum(end - start + 1, 0))
-        group = strokes.owner[owner]
-        self._write_slots, self._write_places = stretch.heads[group], bucket % size[group]
-        self._write_rows = strokes.final[owner]
-        start = np.maximum(strokes.before + 1, oldest)
-        group, bucket = ragged_ranges(start, np.maximum(first - start, 0))
-        self._gap_slots = stretch.heads[group]
-        self._gap_places = bucket % size[group]
-        self._gap_groups = group
-
-    def add(self, ring: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-        """Window totals at each row; the ring is brought up to the end of the stretch."""
-        stretch = self._stretch
-        old = ring[stretch.heads, self._before]
-        if stretch.single:
-            running = old + values
-            edge = np.where(self._edge_is_new, old, ring[stretch.slots, self._edge_place])
-        else:
-            old_of_row = old[stretch.group]
-            running = (running_sum(values, stretch.starts, stretch.group) + old_of_row).astype(ring.dtype)
-            inside = old_of_row
-            if self._edge_row is not None:
-                inside = np.where(self._edge_row >= 0, running[self._edge_row], old_of_row)
-            edge = np.where(self._edge_is_new, inside, ring[stretch.slots, self._edge_place])
-        if self._gap_slots is not None:
-            ring[self._gap_slots, self._gap_places] = old[self._gap_groups]
-        ring[self._write_slots, self._write_places] = running[self._write_rows]
-        totals: NDArray[Any] = running - edge
-        return totals
+        return WindowTotals(*self._sums.bucket(slots, buckets, counts))

@@ -1,4 +1,4 @@
-"""The straight line through the readings of a window (least squares), from exact sums as in `totals`.
+"""The straight line through the readings of a window (least squares), from exact sums as in `rings`.
 
 Times are counted in units of 1 ms, or of a millionth of the window if that is longer, so that the sums of a window,
 taken from its newest time, stay within 63 bits; the rings hold them modulo 2^64.
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processors.core.arrays import Bools, Floats, Ints, Slots, ragged_ranges
+from processors.core.arrays import Bools, Floats, Ints, Slots
 from processors.core.columns import Columns
 from processors.core.windows.buckets import Clock
-from processors.core.windows.totals import Ring
+from processors.core.windows.rings import Ring, RingSums
 
 _PARTS = ("count", "sum", "time", "square", "product")
 
@@ -30,20 +30,14 @@ class Trend:
     """Lines through one field's windows of one clock."""
 
     def __init__(self, columns: Columns, clock: Clock, field: str) -> None:
-        self._columns = columns
-        self._clock = clock
         self._unit = max(1, clock.length_ms // 1_000_000)
-        self._names = [f"trend_{part}/{field}/{clock.name}" for part in _PARTS]
-        for name in self._names:
-            columns.add(name, np.int64, 0, 2)
+        self._sums = RingSums(columns, clock, {f"trend_{part}/{field}/{clock.name}": np.int64 for part in _PARTS})
 
     def resize(self) -> None:
-        for name in self._names:
-            self._columns.widen(name, self._clock.widest + 1)
+        self._sums.resize()
 
     def reset(self, slots: Slots) -> None:
-        for name in self._names:
-            self._columns.reset(name, slots)
+        self._sums.reset(slots)
 
     def _terms(self, times: Ints, steps: Ints, present: Bools) -> tuple[Ints, ...]:
         time, step = np.where(present, times // self._unit, 0), np.where(present, steps, 0)
@@ -51,28 +45,15 @@ class Trend:
 
     def advance(self, ring: Ring, times: Ints, steps: Ints, present: Bools) -> WindowLine:
         """Take the readings in; the line at each of them."""
-        terms = self._terms(times, steps, present)
-        sums = [ring.add(self._columns[name], term) for name, term in zip(self._names, terms, strict=True)]
-        return self._line(times, sums)
+        return self._line(times, self._sums.advance(ring, self._terms(times, steps, present)))
 
     def insert(self, slots: Slots, newest: Ints, times: Ints, steps: Ints, present: Bools) -> None:
         """Take in one reading a slot that is not newer than its newest."""
-        count = self._clock.counts()[slots]
-        last, bucket = self._clock.buckets(newest, count), self._clock.buckets(times, count)
-        inside = np.flatnonzero(present & (bucket > last - count))
-        owner, at = ragged_ranges(bucket[inside], (last - bucket + 1)[inside])
-        row = inside[owner]
-        place = at % (count[row] + 1)
-        for name, term in zip(self._names, self._terms(times, steps, present), strict=True):
-            self._columns[name][slots[row], place] += term[row]
+        self._sums.insert(slots, newest, times, present, self._terms(times, steps, present))
 
     def at(self, slots: Slots, newest: Ints) -> WindowLine:
         """The line of the window that ends at each slot's newest time."""
-        count = self._clock.counts()[slots]
-        last = self._clock.buckets(newest, count)
-        now, edge = last % (count + 1), (last - count) % (count + 1)
-        rings = [self._columns[name] for name in self._names]
-        return self._line(newest, [ring[slots, now] - ring[slots, edge] for ring in rings])
+        return self._line(newest, self._sums.at(slots, newest))
 
     def _line(self, at: Ints, sums: list[Ints]) -> WindowLine:
         origin, (count, total, time, square, product) = at // self._unit, sums

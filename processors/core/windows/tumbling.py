@@ -31,9 +31,10 @@ from processors.core.windows.firsts import Oldest, first_present
 from processors.core.windows.keys import Steps, Window
 from processors.core.windows.latest import Newest, last_present
 from processors.core.windows.quantiles import quantile_of
+from processors.core.windows.rings import Ring
 from processors.core.windows.rounds import rounds
 from processors.core.windows.spreads import WindowSpread, spread_terms
-from processors.core.windows.totals import Ring, WindowTotals
+from processors.core.windows.totals import WindowTotals
 from processors.core.windows.tumbling_clock import TumblingClock
 
 Numbers: TypeAlias = tuple[NDArray[Any], ...]
