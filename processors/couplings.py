@@ -11,7 +11,7 @@ from processors.core.coupling.definition import CONCERNED, Condition, CouplingDe
 from processors.core.coupling.pattern import fits
 from processors.core.expression.errors import suggestion
 from processors.core.rules import RuleSet
-from processors.ruleset import SHIPPED, Fault, RuleError, parse_yaml, read_yaml, validate
+from processors.ruleset import SHIPPED, Fault, RuleError, doubled_ids, parse_yaml, read_yaml, validate
 from processors.yaml_places import PlacedYaml
 from schemas.departments import load_departments
 
@@ -64,14 +64,7 @@ def coupling_files(paths: Iterable[Path] | None, name: str = FILE) -> list[Path]
 
 def _each_once(couplings: list[Coupling]) -> list[Coupling]:
     """Raises `RuleError` if an id is there twice."""
-    faults: list[Fault] = []
-    first: dict[str, Coupling] = {}
-    for coupling in couplings:
-        other = first.setdefault(coupling.id, coupling)
-        if other is not coupling:
-            message = f"the coupling {coupling.id} is already in {other.file}:{other.line}"
-            faults.append(Fault(coupling.file, coupling.line, 1, "couplings", message))
-    if faults:
+    if faults := doubled_ids("coupling", couplings):
         raise RuleError(faults)
     return couplings
 

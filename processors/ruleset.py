@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -104,15 +104,29 @@ def _rule_set(
             rules += _load_file(path, read(), kinds, known, len(rules))
         except RuleError as errors:
             faults += errors.faults
-    first: dict[str, Rule] = {}
-    for rule in rules:
-        other = first.setdefault(rule.id, rule)
-        if other is not rule:
-            message = f"the rule {rule.id} is already in {other.file}:{other.line}"
-            faults.append(Fault(rule.file, rule.line, 1, "id", message))
+    faults += doubled_ids("rule", rules)
     if faults:
         raise RuleError(faults)
     return RuleSet(tuple(rules), version, timezone)
+
+
+class _Placed(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+
+
+def doubled_ids(what: str, found: Iterable[_Placed]) -> list[Fault]:
+    """A fault for each rule or coupling whose id another one has already."""
+    first: dict[str, _Placed] = {}
+    return [
+        Fault(one.file, one.line, 1, "id", f"the {what} {one.id} is already in {other.file}:{other.line}")
+        for one in found
+        if (other := first.setdefault(one.id, one)) is not one
+    ]
 
 
 def files_of(paths: Iterable[Path] | None, *, tests: bool = False) -> list[Path]:
