@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from riskstream.servers import kafka_trouble
 from runtime.kafka import client_config, topic_name
@@ -14,6 +15,7 @@ from runtime.settings import Settings
 from schemas.topics import Topic
 
 _TIMEOUT_S = 20.0
+_LOOK_AGAIN_S = 0.05
 
 
 class KafkaAwayError(Exception):
@@ -46,7 +48,7 @@ def plan(settings: Settings, topics: Iterable[Topic]) -> list[PlannedTopic]:
 
 
 def make_topics(settings: Settings, planned: Iterable[PlannedTopic]) -> tuple[list[str], list[str]]:
-    """Make the topics that are missing; a topic that exists is never altered.
+    """Make the topics that are missing, and wait until they can be used; a topic that exists is never altered.
 
     Returns lines of what was made, and lines of what differs in the topics that were there. Raises `KafkaAwayError`.
     """
@@ -95,7 +97,27 @@ def _make(admin: AdminClient, missing: list[PlannedTopic]) -> list[str]:
                 raise
         else:
             made.append(f"topic {topic.name}: made with {topic.partitions} partition{'s' * (topic.partitions > 1)}")
+    _wait_until_led(admin, missing)
     return made
+
+
+def _wait_until_led(admin: AdminClient, made: list[PlannedTopic]) -> None:
+    """Wait until a broker knows each partition's leader: the controller answers before the brokers have followed it,
+    and whoever asked one at once would be told that there is no such topic. Raises `KafkaAwayError`.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        present = admin.list_topics(timeout=_TIMEOUT_S / 2).topics
+        waiting = [topic.name for topic in made if not _is_led(present.get(topic.name))]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise KafkaAwayError(f"topic {waiting[0]} was made, but no broker leads it after {_TIMEOUT_S:.0f} s")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _is_led(topic: TopicMetadata | None) -> bool:
+    return topic is not None and bool(topic.partitions) and all(p.leader >= 0 for p in topic.partitions.values())
 
 
 def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:

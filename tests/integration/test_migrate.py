@@ -13,9 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka.admin import AdminClient
 
+from riskstream.kafka_topics import make_topics, plan
 from riskstream.migrate import migrate as command
 from runtime.settings import Settings
+from schemas.departments import load_departments
 from schemas.kinds import Kind, load_kinds, parse_kind
+from schemas.topics import load_topics
 from sinks.migrate import MIGRATIONS, MigrationError, load_migrations, migrate
 from sinks.tables import TableError
 from tests.integration.sink_bench import rows, settings_of
@@ -51,6 +54,17 @@ def test_twice_makes_everything_once(settings: Settings) -> None:
     }
     assert listed[f"{settings.topic_prefix}alerts.current"]["config"]["cleanup.policy"] == "compact"
     assert f"{settings.topic_prefix}readings.rainfall" in run("--print").stdout
+
+
+def test_what_was_made_can_be_used_at_once(settings: Settings) -> None:
+    """The controller says that a topic is made before the broker knows it."""
+    for number in range(6):
+        own = settings.model_copy(update={"topic_prefix": f"{settings.topic_prefix}{number}.", "partitions": 2})
+        planned = plan(own, load_topics(load_kinds(), load_departments()).values())
+        make_topics(own, planned)
+        found = AdminClient({"bootstrap.servers": own.kafka_bootstrap}).list_topics(timeout=10).topics
+        led = {topic.name: topic.name in found and len(found[topic.name].partitions) for topic in planned}
+        assert led == {topic.name: topic.partitions for topic in planned}
 
 
 def test_a_topic_with_other_partitions_is_reported_and_left(
